@@ -1,0 +1,48 @@
+"""The methods, by name. A new one is a file here, a config in configs/, and a line in METHODS."""
+from __future__ import annotations
+
+import difflib
+
+from kdjax.errors import UserError
+from kdjax.methods.base import Adapt, Context, Method, Stage
+from kdjax.methods.itrd import ITRD
+from kdjax.methods.kd import KD, Vanilla
+
+__all__ = ["ALIASES", "METHODS", "Adapt", "Context", "Method", "Stage", "build", "canonical", "chosen"]
+
+METHODS: dict[str, type[Method]] = {"vanilla": Vanilla, "kd": KD, "itrd": ITRD}
+
+ALIASES = {  # the flags of the original programs
+    "hint": "fitnet", "attention": "at", "similarity": "sp", "correlation": "cc", "abound": "ab", "factor": "ft",
+    "icd": "dcd", "rcd": "rrd",
+}
+
+
+def canonical(name: str) -> str:
+    """The method's own name for a name or an alias; raises UserError with the near ones."""
+    name = ALIASES.get(name, name)
+    if name in METHODS:
+        return name
+    near = difflib.get_close_matches(name, [*METHODS, *ALIASES], n=3, cutoff=0.3)
+    raise UserError(f"unknown method {name!r}; did you mean {', '.join(near) or 'one of ' + ', '.join(METHODS)}? "
+                    f"`python -m kdjax.main --list` shows all")
+
+
+def chosen(config) -> dict[str, float]:
+    """Names and weights of the methods a config asks for: method.names with method.weights, or method.name alone."""
+    names = [canonical(n) for n in (config.method.names or (config.method.name,))]
+    weights = [float(w) for w in config.method.weights] or [1.0] * len(names)
+    if len(weights) != len(names) or len(set(names)) != len(names):
+        raise UserError(f"config.method.weights has {len(weights)} entries for the methods {names}; "
+                        f"give every method once, with one weight each")
+    return dict(zip(names, weights))
+
+
+def build(config, student, teacher) -> dict[str, Method]:
+    """The config's methods for a pair of networks (teacher may be None for `vanilla`)."""
+    methods = {name: METHODS[name](student, teacher, config) for name in chosen(config)}
+    needy = [name for name, method in methods.items() if method.needs_teacher and teacher is None]
+    if needy:
+        raise UserError(f"method {needy[0]!r} needs a teacher; set config.teacher.checkpoint to a converted folder or a "
+                        f".pth file")
+    return methods
