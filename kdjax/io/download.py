@@ -15,6 +15,7 @@ from kdjax.errors import UserError
 
 CHUNK = 1 << 18
 ATTEMPTS = 3
+PAUSE = 0.5  # seconds, times the attempts so far
 
 
 def download(url: str, path, *, md5: str | None = None, sha256: str | None = None, timeout: float = 30,
@@ -55,7 +56,7 @@ class Part:
 
     def __init__(self, path: pathlib.Path):
         self.path, self.note = path, path.with_name(path.name + ".json")
-        self.file = open(path, "ab")  # noqa: SIM115 (closed by download)
+        self.file = open(path, "ab")
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             mine = os.path.samestat(os.fstat(self.file.fileno()), os.stat(path))
@@ -105,7 +106,7 @@ def _fill(url: str, part: Part, timeout: float, show) -> None:
         except (OSError, http.client.HTTPException) as error:
             problem = _in_words(error, timeout)
         if attempt < ATTEMPTS and part.size <= before:
-            time.sleep(min(0.5 * attempt, timeout))
+            time.sleep(PAUSE * attempt)
     size = part.size
     if not size:
         part.discard()
