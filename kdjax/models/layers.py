@@ -1,0 +1,202 @@
+"""The layers of the originals, in PyTorch's arithmetic: NHWC maps, HWIO kernels, explicit padding, torch's batch norm.
+
+Compute follows the input's dtype (bfloat16 images give bfloat16 convolutions); batch norm computes in at least float32.
+Parameters are born in JAX's default float: float32, or float64 under `jax_enable_x64`.
+"""
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from kdjax.errors import UserError
+
+
+class Initialiser(NamedTuple):
+    """`kernel(key, kernel_shape)` and `bias(key, kernel_shape)`; kernels are (kh, kw, in/groups, out) or (in, out)."""
+    kernel: Callable[[jax.Array, tuple[int, ...]], jax.Array]
+    bias: Callable[[jax.Array, tuple[int, ...]], jax.Array]
+
+
+def _size(shape) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def _normal(std: Callable[[tuple[int, ...]], float]):
+    return lambda key, shape: std(shape) * jax.random.normal(key, shape)
+
+
+def _uniform(fan: Callable[[tuple[int, ...]], int], whole: bool):
+    """Uniform in +-1/sqrt(fan), for the whole kernel or for its bias."""
+    def draw(key, shape):
+        bound = fan(shape) ** -0.5
+        return jax.random.uniform(key, shape if whole else shape[-1:], minval=-bound, maxval=bound)
+    return draw
+
+
+def _fan_in(shape) -> int:
+    return _size(shape[:-1])
+
+
+def _fan_out(shape) -> int:
+    return _size(shape[:-2]) * shape[-1]
+
+
+def _zeros(key, shape) -> jax.Array:
+    return jnp.zeros(shape[-1:])
+
+
+TORCH = Initialiser(_uniform(_fan_in, True), _uniform(_fan_in, False))         # torch's own default: T-conv, T-lin
+TORCH_TRANSPOSED = Initialiser(_uniform(_fan_out, True), _uniform(_fan_out, False))    # T-convT: torch's fan is the outputs'
+TORCH_ZERO_BIAS = Initialiser(TORCH.kernel, _zeros)
+KAIMING_FAN_OUT = Initialiser(_normal(lambda shape: (2 / _fan_out(shape)) ** 0.5), _zeros)                      # KN-out
+KAIMING_FAN_IN = Initialiser(_normal(lambda shape: (2 / _fan_in(shape)) ** 0.5), TORCH.bias)
+NORMAL_001 = Initialiser(_normal(lambda shape: 0.01), _zeros)
+
+
+class Conv(nnx.Module):
+    """2-D convolution with explicit symmetric padding (default: size // 2), [B, H, W, in] -> [B, H', W', out]."""
+    kind = "conv"
+
+    def __init__(self, inputs: int, outputs: int, size: int | tuple[int, int], stride: int = 1, padding: int | None = None,
+                 groups: int = 1, bias: bool = False, init: Initialiser = KAIMING_FAN_OUT, *, rngs: nnx.Rngs):
+        size = (size, size) if isinstance(size, int) else tuple(size)
+        shape = (*size, inputs // groups, outputs)
+        self.kernel = nnx.Param(init.kernel(rngs.params(), shape))
+        self.bias = nnx.Param(init.bias(rngs.params(), shape)) if bias else None
+        self.stride, self.groups = stride, groups
+        self.padding = size[0] // 2 if padding is None else padding
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (self.stride,) * 2, ((self.padding,) * 2,) * 2,
+                                     dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=self.groups)
+        return y if self.bias is None else y + self.bias[...].astype(x.dtype)
+
+
+class ConvTranspose(nnx.Module):
+    """torch's ConvTranspose2d: a convolution of the dilated input with padding size-1-p; the kernel is stored flipped, HWIO."""
+    kind = "conv_transpose"
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0,
+                 init: Initialiser = TORCH_TRANSPOSED, *, rngs: nnx.Rngs):
+        shape = (size, size, inputs, outputs)
+        self.kernel = nnx.Param(init.kernel(rngs.params(), shape))
+        self.bias = nnx.Param(init.bias(rngs.params(), shape))
+        self.stride, self.padding = stride, size - 1 - padding
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (1, 1), ((self.padding,) * 2,) * 2,
+                                     lhs_dilation=(self.stride,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return y + self.bias[...].astype(x.dtype)
+
+
+class Linear(nnx.Module):
+    """[..., in] -> [..., out], with bias."""
+    kind = "linear"
+
+    def __init__(self, inputs: int, outputs: int, init: Initialiser = TORCH, *, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(init.kernel(rngs.params(), (inputs, outputs)))
+        self.bias = nnx.Param(init.bias(rngs.params(), (inputs, outputs)))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x @ self.kernel[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
+
+
+class BatchNorm(nnx.Module):
+    """torch's BatchNorm over all axes but the last: momentum 0.1 in torch's sense, the running variance unbiased.
+
+    In training it normalises with the biased variance mean((x-mean)**2) of the batch and updates the running statistics;
+    one value per channel raises UserError, as torch raises. In evaluation it uses the running statistics.
+    """
+    kind = "bn"
+
+    def __init__(self, channels: int, epsilon: float = 1e-5, momentum: float = 0.1, affine: bool = True):
+        self.scale = nnx.Param(jnp.ones(channels)) if affine else None
+        self.bias = nnx.Param(jnp.zeros(channels)) if affine else None
+        self.mean = nnx.BatchStat(jnp.zeros(channels))
+        self.var = nnx.BatchStat(jnp.ones(channels))
+        self.epsilon, self.momentum, self.use_running_average = epsilon, momentum, True
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        mean, var = (self.mean[...], self.var[...]) if self.use_running_average else self._batch_statistics(x)
+        y = (x - mean.astype(x.dtype)) * lax.rsqrt(var.astype(x.dtype) + self.epsilon)
+        if self.scale is not None:
+            y = y * self.scale[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
+        return y.astype(dtype)
+
+    def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        if n == 1:
+            raise UserError("batch norm in training needs more than one value per channel: use a larger batch")
+        mean = x.mean(axes)
+        var = jnp.square(x - mean).mean(axes)
+        self._track(self.mean, mean)
+        self._track(self.var, var * (n / (n - 1)))
+        return mean, var
+
+    def _track(self, running: nnx.BatchStat, batch: jax.Array) -> None:
+        old = running[...]
+        running[...] = (1 - self.momentum) * old + self.momentum * lax.stop_gradient(batch).astype(old.dtype)
+
+
+class Sequence(nnx.Module):
+    """torch's Sequential: children named "0", "1", ...; functions and None take a number but hold no parameters."""
+
+    def __init__(self, *layers: Callable | None):
+        for i, layer in enumerate(layers):
+            setattr(self, str(i), layer)
+        self.length = len(layers)
+
+    def __iter__(self):
+        return (getattr(self, str(i)) for i in range(self.length))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer in self:
+            x = x if layer is None else layer(x)
+        return x
+
+
+def relu(x: jax.Array) -> jax.Array:
+    """max(x, 0), with torch's gradient: zero at zero."""
+    return jax.nn.relu(x)
+
+
+def leaky_relu(x: jax.Array) -> jax.Array:
+    """LeakyReLU with the slope 0.1 of the factor-transfer adapters; gradient 0.1 at zero, as torch."""
+    return jnp.where(x > 0, x, 0.1 * x)
+
+
+def global_average_pool(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, C]."""
+    return x.mean((1, 2))
+
+
+def max_pool(x: jax.Array) -> jax.Array:
+    """2x2 max-pool with stride 2, [B, H, W, C] -> [B, H//2, W//2, C]; a last odd row or column is dropped.
+
+    The gradient goes to the first maximum of each window in row-major order, and NaN passes through, as in torch. Built from
+    selections instead of XLA's reduce-window, whose backward pass is a scatter: deterministic, and fused on every device.
+    """
+    x = x[:, :x.shape[1] // 2 * 2, :x.shape[2] // 2 * 2]
+    windows = x.reshape(x.shape[0], x.shape[1] // 2, 2, x.shape[2] // 2, 2, x.shape[3])
+    top = _first_larger(windows[:, :, 0, :, 0], windows[:, :, 0, :, 1])
+    return _first_larger(top, _first_larger(windows[:, :, 1, :, 0], windows[:, :, 1, :, 1]))
+
+
+def _first_larger(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.where((b > a) | jnp.isnan(b), b, a)
+
+
+def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
+    """[B, H, W, C]: output channel j*groups + q is input channel q*(C/groups) + j (ShuffleNet)."""
+    parts = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+    return jnp.swapaxes(parts, -1, -2).reshape(x.shape)
