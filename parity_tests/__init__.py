@@ -1,0 +1,1 @@
+"""kdjax against PyTorch: `pytest parity_tests`."""

@@ -1,0 +1,27 @@
+"""Prototypical structured relations (DS-SRD); spec/losses.md 8."""
+import numpy as np
+
+from parity_tests.reference.losses.response import kl_divergence
+
+
+def prsd(z_s, z_ss, prototypes, density, *, temperature=4.0):
+    """Mean over clusterings of KL between two views' scores of the selected prototypes; neither view is detached."""
+    losses = [kl_divergence(z_s @ p.T / d, z_ss @ p.T / d, temperature=temperature)
+              for p, d in zip(prototypes, density, strict=True)]
+    return sum(losses) / len(losses)
+
+
+def prsd_density(sq_dist, assign, num_clusters, *, temperature=0.1):
+    """Concentration of every cluster: mean distance / log(n + 10), clipped to [p10, p90], scaled to mean temperature.
+
+    Clusters with one member or none get the largest of the others.
+    """
+    distance, assign = np.sqrt(np.asarray(sq_dist, np.float64)), np.asarray(assign)
+    density = np.full(num_clusters, np.nan)
+    for c in range(num_clusters):
+        members = distance[assign == c]
+        if len(members) > 1:
+            density[c] = members.mean() / np.log(len(members) + 10)
+    density[np.isnan(density)] = np.nanmax(density)
+    density = density.clip(np.percentile(density, 10), np.percentile(density, 90))
+    return temperature * density / density.mean()
