@@ -20,8 +20,12 @@ class Adapt:
     """
 
     def __init__(self, adapters: Mapping, params: Variables, batch_stats: Variables, train: Callable[[str], bool]):
-        self._adapters, self._params, self._train = adapters, params, train
+        self._adapters, self._params, self._train, self._before = adapters, params, train, batch_stats
         self.batch_stats = dict(batch_stats)
+
+    def afresh(self) -> Adapt:
+        """The same adapters with the statistics from before this step, for a second look that must not count."""
+        return Adapt(self._adapters, self._params, self._before, self._train)
 
     def __call__(self, name: str, *args, **kwargs):
         variables = {"params": self._params[name], "batch_stats": self.batch_stats[name]}
@@ -87,7 +91,7 @@ class Method:
         return {}, memory
 
     def predict(self, ctx: Context) -> jax.Array:
-        """The logits that are evaluated, and that the hard loss sees; the student's own unless the method deploys more."""
+        """The logits that are evaluated; the student's own unless the method deploys more (ctx.teacher may be None here)."""
         return ctx.student.logits
 
 

@@ -1,0 +1,23 @@
+"""What all command lines share: a user's mistake becomes one sentence and status 2."""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from kdjax.errors import UserError
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """Runs main(); UserError -> `error: ...` on stderr, 2. A closed pipe or Ctrl-C ends quietly."""
+    try:
+        return main() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,119 @@
+"""The front door: `python -m kdjax.main --config configs/itrd.py:teacher=resnet56,student=resnet20 [--config.FIELD=VALUE ...]`."""
+from __future__ import annotations
+
+import os
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from kdjax.cli import guarded
+from kdjax.errors import UserError
+from kdjax.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped
+
+USAGE = """usage: python -m kdjax.main --config configs/METHOD.py[:teacher=NAME,student=NAME,dataset=NAME,seed=N,demo]
+                            [--config.FIELD=VALUE ...] [--workdir DIR]
+       python -m kdjax.main --list        methods, networks, data sets, configs
+
+Runs or continues; a finished run prints its result. Exit status: 0 done, 1 the numbers went wrong, 2 a mistake in what was
+asked, 75 stopped by SIGTERM, SIGINT or SIGUSR1 after saving (the same command continues).
+The originals' flags work too: --distill --path_t --model_s -r -a -b, with --config left out."""
+
+ORIGINAL = {  # RepDistiller's flags -> fields, so that its commands translate one to one
+    "-r": "loss.gamma", "--gamma": "loss.gamma", "-a": "loss.alpha", "--alpha": "loss.alpha", "-b": "loss.beta",
+    "--beta": "loss.beta", "--kd_T": "loss.kd_temperature", "--path_t": "teacher.checkpoint", "--model_s": "student.name",
+    "--trial": "experiment.trial", "--batch_size": "data.batch_size", "--epochs": "train.epochs",
+    "--init_epochs": "train.init_epochs", "--learning_rate": "optim.lr", "--dataset": "data.dataset",
+    "--weight_decay": "optim.weight_decay", "--momentum": "optim.momentum", "--feat_dim": "method.feat_dim",
+    "--mode": "method.crd.mode", "--nce_k": "method.crd.num_negatives", "--nce_t": "method.crd.temperature",
+    "--nce_m": "method.crd.momentum", "--hint_layer": "method.hint.layer", "--lambda_corr": "method.itrd.corr_weight",
+    "--lambda_mutual": "method.itrd.mutual_weight", "--alpha_it": "method.itrd.alpha", "--seed": "seed",
+}
+
+
+def translate(argv: list[str]) -> list[str]:
+    """The originals' flags in a command line as kdjax's; `--distill NAME` chooses configs/NAME.py."""
+    out, rest = [], list(argv)
+    while rest:
+        flag, _, value = rest.pop(0).partition("=")
+        if flag not in ORIGINAL and flag != "--distill":
+            out.append(f"{flag}={value}" if _ else flag)
+            continue
+        if not _ and not rest:
+            raise UserError(f"{flag} needs a value")
+        value = value if _ else rest.pop(0)
+        if flag == "--distill":
+            from kdjax.methods import canonical
+            out.insert(0, f"--config=configs/{canonical(value)}.py")
+        else:
+            out.append(f"--config.{ORIGINAL[flag]}={value}")
+    return out
+
+
+def parse(argv: list[str]):
+    """The config of a command line; every mistake is a UserError."""
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", None, flag_values=values)
+    flags.DEFINE_string("workdir", "", "the run's folder", flag_values=values)
+    try:
+        rest = values(["kdjax.main", *translate(argv)])
+        config = values.config
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"there is no config file {error.filename or error}; `python -m kdjax.main --list` shows those that exist") \
+            from None
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, SyntaxError, ImportError, OSError) as error:
+        raise UserError(explain(error)) from None
+    if len(rest) > 1:
+        raise UserError(f"{rest[1]!r} is not understood; fields are set as --config.FIELD=VALUE")
+    if config is None:
+        raise UserError("say what to run: --config configs/itrd.py (or --distill NAME); `--help` shows more")
+    if values.workdir:
+        config.experiment.workdir = values.workdir
+    return config
+
+
+def explain(error: Exception) -> str:
+    """An argument error of absl or ml_collections as one sentence."""
+    text = " ".join(str(error.args[0] if error.args else error).split())
+    text = text.replace("Did you mean", "did you mean")
+    return f"{text.rstrip('.')}; `python -m kdjax.main --list` shows configs and names, docs/config.md every field"
+
+
+def prepare_backend(config) -> None:
+    """What must be set before JAX first touches a device."""
+    if config.train.deterministic:
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    if config.train.dtype == "float64":
+        import jax
+        jax.config.update("jax_enable_x64", True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parses, trains, and returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or set(argv) & {"-h", "--help"}:
+        print(USAGE)
+        return 0 if argv else 2
+    if "--list" in argv:
+        from kdjax import listing
+        print(listing.tables())
+        return 0
+    config = parse(argv)
+    prepare_backend(config)
+    from kdjax import parallel, train
+    parallel.start(config)
+    try:
+        train.run(config)
+    except Stopped as stop:
+        print(f"\n{stop}", flush=True)
+        return EXIT_STOPPED
+    except Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

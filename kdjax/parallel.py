@@ -1,0 +1,115 @@
+"""Where arrays live and how the step is mapped: jit over a 1-D mesh (the default), pmap, and several processes."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from kdjax.errors import UserError
+from kdjax.step import AXIS
+
+BATCH = "data"
+
+
+def start(config) -> None:
+    """Joins the other processes of a run, if there are any: config.distributed, or SLURM's variables."""
+    d = config.distributed
+    slurm = int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_STEP_NODELIST" in os.environ
+    if d.coordinator:
+        jax.distributed.initialize(d.coordinator, d.num_processes, d.process_id)
+    elif slurm:
+        jax.distributed.initialize()
+
+
+def is_first() -> bool:
+    """Whether this process writes files and speaks."""
+    return jax.process_index() == 0
+
+
+def devices(config) -> list:
+    """The devices of the run: all, or the first `config.devices`."""
+    every = jax.devices()
+    if config.devices > len(every):
+        raise UserError(f"config.devices={config.devices} but this machine has {len(every)}; lower it or leave it 0 (all)")
+    return every[:config.devices or len(every)]
+
+
+class Placement:
+    """Puts trees on the devices, compiles steps for them, and brings trees back.
+
+    mode "jit": state and data replicated, batches split along the mesh; the result does not depend on the device count.
+    mode "pmap": one replica a device, stacked on a leading axis; equal to jit with replicas = number of devices.
+    """
+
+    def __init__(self, config):
+        self.devices, self.mode = devices(config), config.parallel
+        self.mesh = Mesh(np.array(self.devices), (BATCH,))
+        self.replicated = NamedSharding(self.mesh, PartitionSpec())
+        self.split = NamedSharding(self.mesh, PartitionSpec(None, BATCH))
+        self.stacked = NamedSharding(self.mesh, PartitionSpec(BATCH))
+        self.check(config)
+
+    def check(self, config) -> None:
+        """Refuses batches that do not divide, and modes that do not exist."""
+        count, batch, replicas = len(self.devices), config.data.batch_size, config.replicas
+        if self.mode not in ("jit", "pmap"):
+            raise UserError(f"config.parallel={self.mode!r} is not a mode; use 'jit' or 'pmap'")
+        if replicas < 1 or batch % replicas or (batch // replicas) % 1:
+            raise UserError(f"config.data.batch_size={batch} does not divide into config.replicas={replicas}; change one of them")
+        if batch % count or config.data.eval_batch_size % count:
+            raise UserError(f"config.data.batch_size={batch} and eval_batch_size={config.data.eval_batch_size} must divide by "
+                            f"the {count} devices; change them or set config.devices")
+        if replicas % count and replicas != 1:
+            raise UserError(f"config.replicas={replicas} must be 1 or a multiple of the {count} devices; change one of them")
+        if self.mode == "pmap" and (jax.process_count() > 1 or replicas not in (1, count)):
+            raise UserError(f"config.parallel='pmap' makes one replica of each of the {count} devices of one process; "
+                            f"leave config.replicas at 1, and use 'jit' for several processes")
+
+    @property
+    def replicas_of_pmap(self) -> int:
+        """How many replicas the step really computes with under pmap."""
+        return len(self.devices) if self.mode == "pmap" else 1
+
+    def put(self, tree, sharding=None):
+        """Host arrays -> global arrays, replicated unless told otherwise (every process gives the same values)."""
+        sharding = sharding or self.replicated
+        place = lambda x: jax.make_array_from_callback(np.shape(x), sharding, lambda i: np.asarray(x)[i])
+        return jax.tree.map(place, tree)
+
+    def put_state(self, tree):
+        """A state (or the data, or a teacher) in the form that the compiled step takes."""
+        if self.mode == "jit":
+            return self.put(tree)
+        n = len(self.devices)
+        return jax.tree.map(lambda x: self.put(np.broadcast_to(np.asarray(x), (n, *np.shape(x))), self.stacked), tree)
+
+    def put_order(self, order: np.ndarray):
+        """An epoch's index matrix [steps, batch], split over the devices along the batch."""
+        if self.mode == "jit":
+            return self.put(order, self.split)
+        n = len(self.devices)
+        return self.put(order.reshape(len(order), n, -1).swapaxes(0, 1), self.stacked)
+
+    def get(self, tree):
+        """Device arrays of `put_state`'s form -> numpy."""
+        first = (lambda x: x[0]) if self.mode == "pmap" else (lambda x: x)
+        return jax.tree.map(lambda x: first(np.asarray(x.addressable_data(0))), tree)
+
+    def one(self, state):
+        """A state as evaluation wants it: replicated, without pmap's leading axis."""
+        return state if self.mode == "jit" else self.put(self.get(state))
+
+    def compile(self, step: Callable) -> Callable:
+        """step(state, teachers, data, order) -> (state, tick), donated; `step` sees one replica's share under pmap."""
+        if self.mode == "pmap":
+            return jax.pmap(step, axis_name=AXIS, devices=self.devices, donate_argnums=0)
+        return jax.jit(step, donate_argnums=0, out_shardings=self.replicated)
+
+    def spread(self, x):
+        """Inside a jitted step: keep a batch split over the devices."""
+        if self.mode == "pmap" or len(self.devices) == 1:
+            return x
+        return jax.lax.with_sharding_constraint(x, self.stacked)
