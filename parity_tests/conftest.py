@@ -1,6 +1,6 @@
 """Precision and platform, before anything imports jax.
 
-    KDJAX_PARITY_PLATFORM=gpu pytest parity_tests     # kdjax on the GPU (matmul precision "highest"), torch with TF32 off
+    KDJAX_PARITY_PLATFORM=gpu pytest parity_tests     # kdjax on the GPU (precision "highest"), torch without TF32
 """
 import os
 

@@ -18,7 +18,7 @@ LOCAL, SHARED = HERE / "golden", HERE.parents[1] / "shared" / "golden"
 
 
 def files(kind: str) -> list[pathlib.Path]:
-    """Golden files of one kind ("losses", "models", "models/adapters", "trajectories"): ours, then the rest of ../shared."""
+    """Golden files of a kind ("losses", "models", "models/adapters", "trajectories"): ours, then the rest of ../shared."""
     ours = {p.name: p for p in sorted((LOCAL / kind).glob("*.npz"))}
     theirs = {p.name: p for p in sorted((SHARED / kind).glob("*.npz")) if p.name not in ours}
     return [*ours.values(), *theirs.values()]
@@ -39,7 +39,7 @@ def read(path) -> dict[str, np.ndarray]:
 
 
 class LossCase:
-    """One case of a golden/losses file: `case["f_s"]`, `case.h["temperature"]`, `case.many("g_s")` for numbered lists."""
+    """One case of a golden/losses file: `case["f_s"]`, `case.h["temperature"]`, `case.many("g_s")` for lists."""
 
     def __init__(self, data: dict, index: int):
         self._data, self._prefix = data, f"c{index}_"
