@@ -58,7 +58,7 @@ class CustomNetwork(Network):
         logits, features = returned if isinstance(returned, tuple) else (returned, {})
         given = features._asdict() if isinstance(features, Features) else dict(features)
         if surplus := set(given) - set(Features._fields):
-            raise UserError(f"{self.name} returns an unknown feature {sorted(surplus)[0]!r}: name it one of {', '.join(Features._fields)}")
+            raise UserError(f"{self.name} returns an unknown feature {min(surplus)!r}: name it one of {', '.join(Features._fields)}")
         found = {name: given.get(name) for name in Features._fields}
         found = {name: tuple(value) if name in ("maps", "preact") and value is not None else value for name, value in found.items()}
         return Output(logits, Features(**{name: Missing(name, self.name) if value is None else value

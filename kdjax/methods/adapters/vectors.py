@@ -1,0 +1,122 @@
+"""Adapters of pooled vectors. A 4-D input is flattened in torch's order (C, H, W)."""
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from kdjax.losses import l2_normalize
+from kdjax.models.layers import BatchNorm, Linear, Sequence, relu
+from kdjax.models.network import Functional
+
+
+def flatten(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] or [B, D] -> [B, D], maps in the order (C, H, W)."""
+    x = x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
+    return x.reshape(x.shape[0], -1)
+
+
+def raw_normalize(x: jax.Array) -> jax.Array:
+    """x / ||x||_2 along the last axis, without epsilon: NaN at zero, as in the originals."""
+    return x / jnp.sqrt(jnp.square(x).sum(-1, keepdims=True))
+
+
+class LinearEmbed(nnx.Module):
+    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
+        self.linear = Linear(inputs, outputs, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.linear(flatten(x))
+
+
+class Regress(LinearEmbed):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return relu(super().__call__(x))
+
+
+class Embed(LinearEmbed):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return raw_normalize(super().__call__(x))
+
+
+class UnitLinear(Linear):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return l2_normalize(super().__call__(flatten(x)))
+
+
+class MLPEmbed(nnx.Module):
+    def __init__(self, inputs: int, hidden: int, outputs: int, *, rngs: nnx.Rngs):
+        self.linear1 = Linear(inputs, hidden, rngs=rngs)
+        self.linear2 = Linear(hidden, outputs, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return raw_normalize(self.linear2(relu(self.linear1(flatten(x)))))
+
+
+class TwoLinear(nnx.Module):
+    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
+        self.l1 = LinearEmbed(inputs, inputs // 2, rngs=rngs)
+        self.l2 = LinearEmbed(inputs // 2, outputs, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.l2(relu(self.l1(x)))
+
+
+class DCDScales(nnx.Module):
+    def __init__(self, init_tau: float, *, rngs: nnx.Rngs):
+        self.tau = nnx.Param(jnp.full((), float(init_tau)))
+        self.b = nnx.Param(jnp.zeros(()))
+
+    def __call__(self) -> tuple[jax.Array, jax.Array]:
+        return self.tau[...], self.b[...]
+
+
+class WrappedBatchNorm(nnx.Module):
+    """The 1-D batch norm that some originals keep one level deeper, under `bn`."""
+
+    def __init__(self, channels: int):
+        self.bn = BatchNorm(channels)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.bn(x)
+
+
+def linear_embed(inputs: int, outputs: int) -> Functional:
+    """Linear with bias, [B, inputs] -> [B, outputs]; not normalised (CC, ITRD)."""
+    return Functional(lambda rngs: LinearEmbed(inputs, outputs, rngs=rngs))
+
+
+def regress(inputs: int, outputs: int) -> Functional:
+    """relu(linear(x)), [B, inputs] -> [B, outputs]."""
+    return Functional(lambda rngs: Regress(inputs, outputs, rngs=rngs))
+
+
+def embed(inputs: int, outputs: int = 128) -> Functional:
+    """Unit rows of linear(x), normalised without epsilon (CRD, PRSD): [B, inputs] -> [B, outputs]."""
+    return Functional(lambda rngs: Embed(inputs, outputs, rngs=rngs))
+
+
+def unit_linear(inputs: int, outputs: int = 128) -> Functional:
+    """Unit rows of a bare linear layer, normalised with epsilon 1e-12 (DCD, RRD, CRD with a queue); leaves kernel, bias."""
+    return Functional(lambda rngs: UnitLinear(inputs, outputs, rngs=rngs))
+
+
+def mlp_embed(inputs: int, outputs: int, hidden: int | None = None) -> Functional:
+    """Unit rows of linear2(relu(linear1(x))), hidden = 2 * outputs by default (256 in Good-DA-in-KD's deeper CRD embedding)."""
+    return Functional(lambda rngs: MLPEmbed(inputs, hidden or 2 * outputs, outputs, rngs=rngs))
+
+
+def itrd_embed(inputs: int, outputs: int, depth: int = 1) -> Functional:
+    """ITRD's embedding: one linear layer, or (depth 2) linear to inputs // 2, ReLU, linear; no batch norm (BMVC 2022)."""
+    if depth not in (1, 2):
+        raise ValueError(f"itrd_embed has depth 1 or 2, not {depth}")
+    return linear_embed(inputs, outputs) if depth == 1 else Functional(lambda rngs: TwoLinear(inputs, outputs, rngs=rngs))
+
+
+def dcd_scales(init_tau: float = 1.0) -> Functional:
+    """DCD's learnt log temperature and bias, called without arguments: (tau, b), both scalars, initially init_tau and 0."""
+    return Functional(lambda rngs: DCDScales(init_tau, rngs=rngs))
+
+
+def predictor(num_classes: int, hidden: int) -> Functional:
+    """DS-SRD's head on logits: linear to hidden, BN, ReLU, linear back, BN; [B, C] -> [B, C]. Torch keys 0, 1.bn, 3, 4.bn."""
+    return Functional(lambda rngs: Sequence(Linear(num_classes, hidden, rngs=rngs), WrappedBatchNorm(hidden), relu,
+                                            Linear(hidden, num_classes, rngs=rngs), WrappedBatchNorm(num_classes)))
