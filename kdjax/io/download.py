@@ -56,7 +56,7 @@ class Part:
 
     def __init__(self, path: pathlib.Path):
         self.path, self.note = path, path.with_name(path.name + ".json")
-        self.file = open(path, "ab")
+        self.file = open(path, "ab")  # noqa: SIM115 (download closes it)
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             mine = os.path.samestat(os.fstat(self.file.fileno()), os.stat(path))
