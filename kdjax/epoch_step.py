@@ -17,11 +17,11 @@ def pick(config, data, mean, std, order, step, steps_per_epoch: int, purpose: st
     index = spread(row)
     key = stream(config.seed, purpose, step)
     draw_key, method_key = jax.random.split(key)
-    draws = augment.draw_views(draw_key, len(row) * share, config.data.crop, config.data.flip)
+    draws = augment.draw(draw_key, len(row) * share, crop=config.data.crop, flip=config.data.flip)
     if share > 1:  # every replica draws for the whole batch and keeps its own part
         first = jax.lax.axis_index(AXIS) * len(row)
         draws = jax.tree.map(lambda d: jax.lax.dynamic_slice_in_dim(d, first, len(row)), draws)
-    images = augment.apply_views(data["images"][index], draws, crop=config.data.crop, padding=config.data.padding)
+    images = augment.apply(data["images"][index], draws, crop=config.data.crop, padding=config.data.padding)
     images = spread(augment.normalize(images, mean, std, DTYPES[config.train.dtype]))
     epoch = (step // steps_per_epoch + 1).astype(jnp.float32)
     return {"images": images, "labels": data["labels"][index], "index": index, "epoch": epoch}, method_key

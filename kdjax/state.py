@@ -51,15 +51,17 @@ def sgd(config, rate) -> optax.GradientTransformation:
 
 
 def partition(params: dict, trains) -> tuple[dict, dict]:
-    """Splits nested params into (trained, fixed) by `trains(path tuple) -> bool`."""
-    flat = traverse_util.flatten_dict(params)
-    pick = lambda want: traverse_util.unflatten_dict({k: v for k, v in flat.items() if trains(k) == want})
+    """Splits nested params into (trained, fixed) by `trains(path tuple) -> bool`; empty dicts stay in fixed."""
+    flat = traverse_util.flatten_dict(params, keep_empty_nodes=True)
+    owned = {path for path, value in flat.items() if value is not traverse_util.empty_node and trains(path)}
+    pick = lambda want: traverse_util.unflatten_dict({k: v for k, v in flat.items() if (k in owned) == want})
     return pick(True), pick(False)
 
 
 def combine(trained: dict, fixed: dict) -> dict:
     """The inverse of `partition`."""
-    return traverse_util.unflatten_dict({**traverse_util.flatten_dict(trained), **traverse_util.flatten_dict(fixed)})
+    flat = [traverse_util.flatten_dict(part, keep_empty_nodes=True) for part in (trained, fixed)]
+    return traverse_util.unflatten_dict(flat[0] | flat[1])
 
 
 def pure(state) -> dict:
