@@ -18,7 +18,7 @@ LOCAL, SHARED = HERE / "golden", HERE.parents[1] / "shared" / "golden"
 
 
 def files(kind: str) -> list[pathlib.Path]:
-    """Golden files of a kind ("losses", "models", "models/adapters", "trajectories"): ours, then the rest of ../shared."""
+    """Golden files of a kind ("losses", "models", "models/adapters", "trajectories"): ours, then ../shared's others."""
     ours = {p.name: p for p in sorted((LOCAL / kind).glob("*.npz"))}
     theirs = {p.name: p for p in sorted((SHARED / kind).glob("*.npz")) if p.name not in ours}
     return [*ours.values(), *theirs.values()]

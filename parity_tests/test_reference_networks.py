@@ -9,15 +9,11 @@ from parity_tests.tolerances import check
 
 # Networks that kdjax's benchmarks do not train: ImageNet shapes, self-supervised encoders, tabular MLPs.
 ELSEWHERE = ("imagenet_", "imix_", "ssl_", "mdistiller_imagenet_", "mdistiller_MobileNetV2_tiny")
-HEAVY = {"wrn_28_10", "wrn_40_2", "wrn_40_2_c10", "resnet32x4", "resnet38x4", "resnet110x2", "resnet38x2", "resnet14x4",
-         "ResNet18__64", "vgg13__64", "ResNet50"}
-
 
 def cases():
     for path in golden_data.files("models"):
         if not path.stem.startswith(ELSEWHERE):
-            slow = path.stem in HEAVY or not golden_data.is_local(path)
-            yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if slow else [])
+            yield pytest.param(path, id=path.stem, marks=[] if golden_data.is_local(path) else [pytest.mark.slow])
 
 
 def name_of(arch):

@@ -9,8 +9,8 @@ __all__ = ["Features", "NAMED", "Network", "Output", "build"]
 NAMED = {**mobilenet.NAMED, **resnetv2.NAMED, **shufflenetv1.NAMED, **shufflenetv2.NAMED, **vgg.NAMED}
 
 
-def build(name: str, *, num_classes: int, image_size: int = 32) -> Network:
-    """A float64 network by its name; resnetD[x2|x4|a] and wrn_D_W in any depth. image_size: VGG pools once more at 64."""
+def build(name: str, *, num_classes: int) -> Network:
+    """A float64 network by its name; resnetD[x2|x4|a] and wrn_D_W in any depth."""
     if match := re.fullmatch(r"resnet(\d+)(x2|x4|a|)", name):
         net = resnet.ResNet(int(match[1]), match[2], num_classes)
     elif match := re.fullmatch(r"wrn_(\d+)_(\d+)", name):

@@ -28,7 +28,8 @@ class Stage(nn.Module):
 
     def __init__(self, count, inner, outer, stride):
         super().__init__()
-        self.layer = nn.Sequential(*[BasicBlock(outer if i else inner, outer, 1 if i else stride) for i in range(count)])
+        blocks = [BasicBlock(outer if i else inner, outer, 1 if i else stride) for i in range(count)]
+        self.layer = nn.Sequential(*blocks)
 
     def forward(self, x):
         x, first = self.layer[0](x)

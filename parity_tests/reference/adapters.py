@@ -1,0 +1,249 @@
+"""The modules between student and teacher, torch keys as in the originals; spec/models.md 7. Shapes: (C, H, W) or D."""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from parity_tests.reference.losses import adaptive_avg_pool
+from parity_tests.reference.losses.ops import raw_normalize
+from parity_tests.reference.networks.base import conv
+
+
+def shrink(x, height):
+    """The map pooled to (height, height) if it is higher, else itself."""
+    return adaptive_avg_pool(x, height) if x.shape[2] > height else x
+
+
+class ConvReg(nn.Module):
+    """FitNet's regressor, chosen by heights; `small` is distillers' last resort (teacher pooled outside)."""
+
+    def __init__(self, shape_s, shape_t, use_relu=True, small=False):
+        super().__init__()
+        (c_s, h_s, w_s), (c_t, h_t, w_t) = shape_s, shape_t
+        if h_s == 2 * h_t:
+            self.conv = conv(c_s, c_t, 3, 2, bias=True)
+        elif 2 * h_s == h_t:
+            self.conv = nn.ConvTranspose2d(c_s, c_t, 4, 2, 1)
+        elif h_s >= h_t:
+            self.conv = nn.Conv2d(c_s, c_t, (1 + h_s - h_t, 1 + w_s - w_t))
+        elif small:
+            self.conv = conv(c_s, c_t, bias=True)
+        else:
+            raise ValueError(f"no regressor from {shape_s} to {shape_t}")
+        self.bn, self.use_relu = nn.BatchNorm2d(c_t), use_relu
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        return x.relu() if self.use_relu else x
+
+
+class Connector(nn.Module):
+    """AB: per pair of maps nothing where channels and height agree, else ConvReg without ReLU."""
+
+    def __init__(self, shapes_s, shapes_t):
+        super().__init__()
+        self.connectors = nn.ModuleList()
+        for s, t in zip(shapes_s, shapes_t, strict=True):
+            self.connectors.append(nn.Identity() if s[:2] == t[:2] else ConvReg(s, t, use_relu=False))
+
+    def forward(self, maps):
+        return [layer(x) for layer, x in zip(self.connectors, maps, strict=True)]
+
+
+class ConnectorV2(nn.Module):
+    """Overhaul: per pair a bias-free convolution (kernel 1 or 3) and a batch norm."""
+
+    def __init__(self, channels_s, channels_t, kernel=1):
+        super().__init__()
+        pairs = zip(channels_s, channels_t, strict=True)
+        self.connectors = nn.ModuleList(nn.Sequential(conv(s, t, kernel), nn.BatchNorm2d(t)) for s, t in pairs)
+
+    def forward(self, maps):
+        return [layer(x) for layer, x in zip(self.connectors, maps, strict=True)]
+
+
+def _factors(widths, use_bn, transposed=False):
+    """Three 3x3 convolutions, each with an optional batch norm and LeakyReLU(0.1): positions 0 to 8."""
+    layers = []
+    for i, o in zip(widths, widths[1:]):  # noqa: B905 - consecutive pairs
+        layers += [nn.ConvTranspose2d(i, o, 3, 1, 1) if transposed else conv(i, o, bias=True)]
+        layers += [nn.BatchNorm2d(o) if use_bn else nn.Identity(), nn.LeakyReLU(0.1)]
+    return nn.Sequential(*layers)
+
+
+class Paraphraser(nn.Module):
+    """FT's auto-encoder of the teacher's map: (factor, reconstruction)."""
+
+    def __init__(self, channels, k=0.5, use_bn=False):
+        super().__init__()
+        z = int(channels * k)
+        self.encoder = _factors((channels, channels, z, z), use_bn)
+        self.decoder = _factors((z, z, channels, channels), use_bn, transposed=True)
+
+    def forward(self, x):
+        factor = self.encoder(x)
+        return factor, self.decoder(factor)
+
+
+class Translator(nn.Module):
+    """FT's student encoder to as many factors as the paraphraser has."""
+
+    def __init__(self, channels_s, channels_t, k=0.5, use_bn=True):
+        super().__init__()
+        self.encoder = _factors((channels_s, channels_s, int(channels_t * k), int(channels_t * k)), use_bn)
+
+    def forward(self, x):
+        return self.encoder(x)
+
+
+class VIDRegressor(nn.Module):
+    """Three 1x1 convolutions with ReLU between, and a log variance per teacher channel: (mean, log_scale)."""
+
+    def __init__(self, channels_s, channels_t, init_var=5.0, eps=1e-5):
+        super().__init__()
+        self.regressor = nn.Sequential(conv(channels_s, channels_t, 1), nn.ReLU(), conv(channels_t, channels_t, 1),
+                                       nn.ReLU(), conv(channels_t, channels_t, 1))
+        self.log_scale = nn.Parameter(torch.full((channels_t,), math.log(math.exp(init_var - eps) - 1)))
+
+    def forward(self, x):
+        return self.regressor(x), self.log_scale
+
+
+class LinearEmbed(nn.Module):
+    """Flatten in (C, H, W) order, linear (CC, ITRD)."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        return self.linear(x.flatten(1))
+
+
+class Regress(LinearEmbed):
+    """LinearEmbed and ReLU."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+class Embed(LinearEmbed):
+    """LinearEmbed and normalisation without a guard (CRD, PRSD)."""
+
+    def forward(self, x):
+        return raw_normalize(super().forward(x))
+
+
+class UnitLinear(nn.Linear):
+    """A bare linear layer and guarded normalisation (DCD, RRD, CRD with a queue): keys weight, bias."""
+
+    def forward(self, x):
+        return F.normalize(super().forward(x.flatten(1)), dim=1)
+
+
+class MLPEmbed(nn.Module):
+    """linear1, ReLU, linear2, normalised without a guard. spare: a second stack that DIST-I stores, never calls."""
+
+    def __init__(self, inputs, outputs, spare=False):
+        super().__init__()
+        self.linear1, self.linear2 = nn.Linear(inputs, 2 * outputs), nn.Linear(2 * outputs, outputs)
+        if spare:
+            self.regressor = nn.Sequential(nn.Linear(inputs, 2 * outputs), nn.Identity(), nn.Identity(),
+                                           nn.Linear(2 * outputs, outputs))
+
+    def forward(self, x):
+        return raw_normalize(self.linear2(self.linear1(x.flatten(1)).relu()))
+
+
+class TwoLinear(nn.Module):
+    """ITRD's embedding with n = 2: linear to half the width, ReLU, linear."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.l1, self.l2 = LinearEmbed(inputs, inputs // 2), LinearEmbed(inputs // 2, outputs)
+
+    def forward(self, x):
+        return self.l2(self.l1(x).relu())
+
+
+class ConvEnc(nn.Module):
+    """ITRD's convolutional encoder: 3x3 with bias."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = conv(channels, channels, bias=True)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class DCDScales(nn.Module):
+    """DCD's learnt log temperature and bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.tau, self.b = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(0.0))
+
+    def forward(self):
+        return self.tau, self.b
+
+
+class ICKDEmbed(nn.Module):
+    """1x1 convolution and a batch norm that the original calls `l2norm`."""
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+        self.conv2d, self.l2norm = conv(channels_s, channels_t, 1), nn.BatchNorm2d(channels_t)
+
+    def forward(self, x):
+        return self.l2norm(self.conv2d(x))
+
+
+class Proj(nn.Module):
+    """SemCKD's projection of one student map towards one teacher map."""
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+        c = 2 * channels_t
+        self.regressor = nn.Sequential(conv(channels_s, c, 1), nn.BatchNorm2d(c), nn.ReLU(), conv(c, c),
+                                       nn.BatchNorm2d(c), nn.ReLU(), conv(c, channels_t, 1))
+
+    def forward(self, x):
+        return self.regressor(x)
+
+
+class SRRLTransfer(nn.Module):
+    """1x1 convolution, batch norm, ReLU on vectors seen as 1x1 maps."""
+
+    def __init__(self, dim_s, dim_t):
+        super().__init__()
+        self.transfer = nn.Sequential(conv(dim_s, dim_t, 1), nn.BatchNorm2d(dim_t), nn.ReLU())
+
+    def forward(self, x):
+        return self.transfer(x[:, :, None, None]).flatten(1)
+
+
+class SimKDProjector(nn.Module):
+    """1x1, 3x3, 1x1 convolutions, each with batch norm and ReLU, through C_t / factor channels."""
+
+    def __init__(self, channels_s, channels_t, factor=2):
+        super().__init__()
+        c = channels_t // factor
+        self.transfer = nn.Sequential(conv(channels_s, c, 1), nn.BatchNorm2d(c), nn.ReLU(),
+                                      conv(c, c), nn.BatchNorm2d(c), nn.ReLU(),
+                                      conv(c, channels_t, 1), nn.BatchNorm2d(channels_t), nn.ReLU())
+
+    def forward(self, x):
+        return self.transfer(x)
+
+
+class LinearClassifier(nn.Module):
+    """The linear probe's head."""
+
+    def __init__(self, inputs, classes):
+        super().__init__()
+        self.net = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        return self.net(x)
