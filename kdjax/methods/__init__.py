@@ -4,13 +4,37 @@ from __future__ import annotations
 import difflib
 
 from kdjax.errors import UserError
+from kdjax.methods.ab import AB
+from kdjax.methods.at import AT
 from kdjax.methods.base import Adapt, Context, Method, Stage
+from kdjax.methods.cc import CC
+from kdjax.methods.crd import CRD
+from kdjax.methods.dcd import DCD
+from kdjax.methods.dkd import DKD
+from kdjax.methods.ega import EGA
+from kdjax.methods.fitnet import FitNet
+from kdjax.methods.fsp import FSP
+from kdjax.methods.ft import FT
+from kdjax.methods.ickd import ICKD
 from kdjax.methods.itrd import ITRD
 from kdjax.methods.kd import KD, Vanilla
+from kdjax.methods.kdsvd import KDSVD
+from kdjax.methods.nst import NST
+from kdjax.methods.pkt import PKT
+from kdjax.methods.rkd import RKD
+from kdjax.methods.rrd import RRD
+from kdjax.methods.semckd import SemCKD
+from kdjax.methods.simkd import SimKD
+from kdjax.methods.sp import SP
+from kdjax.methods.srrl import SRRL
+from kdjax.methods.vid import VID
+from kdjax.methods.wsld import WSLD
 
 __all__ = ["ALIASES", "METHODS", "Adapt", "Context", "Method", "Stage", "build", "canonical", "chosen"]
 
-METHODS: dict[str, type[Method]] = {"vanilla": Vanilla, "kd": KD, "itrd": ITRD}
+METHODS: dict[str, type[Method]] = {method.name: method for method in (
+    Vanilla, KD, FitNet, AT, SP, CC, VID, RKD, PKT, AB, FT, FSP, NST, KDSVD, CRD, ITRD, ICKD, DCD, RRD, EGA, WSLD, DKD,
+    SemCKD, SRRL, SimKD)}
 
 ALIASES = {  # the flags of the original programs
     "hint": "fitnet", "attention": "at", "similarity": "sp", "correlation": "cc", "abound": "ab", "factor": "ft",
@@ -43,6 +67,6 @@ def build(config, student, teacher) -> dict[str, Method]:
     methods = {name: METHODS[name](student, teacher, config) for name in chosen(config)}
     needy = [name for name, method in methods.items() if method.needs_teacher and teacher is None]
     if needy:
-        raise UserError(f"method {needy[0]!r} needs a teacher; set config.teacher.checkpoint to a converted folder or a "
-                        f".pth file")
+        raise UserError(f"method {needy[0]!r} needs a teacher; set config.teacher.checkpoint to a converted folder or "
+                        f"a .pth file")
     return methods

@@ -91,7 +91,7 @@ class Method:
         return {}, memory
 
     def predict(self, ctx: Context) -> jax.Array:
-        """The logits that are evaluated; the student's own unless the method deploys more (ctx.teacher may be None here)."""
+        """The evaluated logits: the student's own unless the method deploys more (ctx.teacher may be None here)."""
         return ctx.student.logits
 
 

@@ -1,7 +1,8 @@
 """Information-theoretic representation distillation (Miles et al., BMVC 2022)."""
 from kdjax import losses
 from kdjax.methods import adapters
-from kdjax.methods.base import Method, feature_shape
+from kdjax.methods.base import Method
+from kdjax.methods.taps import widths
 
 
 class ITRD(Method):
@@ -15,7 +16,7 @@ class ITRD(Method):
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)
         self.options = config.method.itrd
-        (d_s,), (d_t,) = feature_shape(student, "embedding"), feature_shape(teacher, "embedding")
+        d_s, d_t = widths(student, teacher)
         self.same_width = d_s == d_t
         self.adapters = {"embed": adapters.linear_embed(d_s, d_t)}
         self.term_weights = {"correlation": self.options.corr_weight, "mutual": self.options.mutual_weight}

@@ -1,8 +1,9 @@
 """The trainable modules between student and teacher: each a function of shapes that gives a `models.Functional`.
 
-Shapes are a network's `feature_shapes`: (H, W, C) for maps, D for vectors. Attribute paths equal the torch names of the originals
-(spec/models.md, section 7), so that their weights can be renamed in. Batch statistics live in the Functional's batch_stats.
-Apply one with `apply(variables, x, train=...) -> (output, batch_stats)`; what each returns is in its docstring.
+Shapes are a network's `feature_shapes`: (H, W, C) for maps, D for vectors. Attribute paths equal the torch names of the
+originals (spec/models.md, section 7), so that their weights can be renamed in. Batch statistics live in the
+Functional's batch_stats. Apply one with `apply(variables, x, train=...) -> (output, batch_stats)`; what each returns is
+in its docstring.
 """
 from kdjax.methods.adapters.attention import semckd
 from kdjax.methods.adapters.maps import (

@@ -31,8 +31,8 @@ class ConvReg(nnx.Module):
         elif h_s >= h_t:
             self.conv = Conv(c_s, c_t, (1 + h_s - h_t, 1 + w_s - w_t), padding=0, bias=True, init=TORCH, rngs=rngs)
         else:
-            raise UserError(f"no regressor leads from a student map {shape_s} to a teacher map {shape_t}: the student's may be half as "
-                            "high, equally high or higher; choose another hint layer or another pair")
+            raise UserError(f"no regressor leads from a student map {shape_s} to a teacher map {shape_t}: the student's "
+                            "may be half as high, equally high or higher; choose another hint layer or another pair")
         self.bn = BatchNorm(c_t)
         self.use_relu = use_relu
 
@@ -42,7 +42,7 @@ class ConvReg(nnx.Module):
 
 
 class SmallConvReg(nnx.Module):
-    """The distillers variant for a student map smaller than the teacher's and not half of it: 3x3, the teacher's map pooled."""
+    """The distillers variant for a student map smaller than the teacher's and not half of it: 3x3, stride 1."""
 
     def __init__(self, channels_s: int, channels_t: int, use_relu: bool = True, *, rngs: nnx.Rngs):
         self.conv = Conv(channels_s, channels_t, 3, bias=True, init=TORCH, rngs=rngs)
@@ -122,7 +122,8 @@ class VIDSeedRegressor(nnx.Module):
 
     def __init__(self, channels_s: int, channels_t: int, init_rho: float, *, rngs: nnx.Rngs):
         self.variance_param = nnx.Param(jnp.full((channels_t,), init_rho))
-        self.branch = Sequence(plain_conv(channels_s, channels_t, 1, rngs=rngs), plain_conv(channels_t, channels_t, 1, rngs=rngs))
+        self.branch = Sequence(plain_conv(channels_s, channels_t, 1, rngs=rngs),
+                               plain_conv(channels_t, channels_t, 1, rngs=rngs))
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         return self.branch(x), self.variance_param[...]
@@ -171,8 +172,8 @@ def shrink(x: jax.Array, height: int) -> jax.Array:
 def conv_reg(shape_s: Shape, shape_t: Shape, use_relu: bool = True, small: bool = False) -> Functional:
     """FitNet's regressor (ICLR 2015, as in RepDistiller): [B, *shape_s] -> [B, *shape_t].
 
-    Raises UserError where the student's map is smaller and not half as high, unless `small`: then, as in distillers, a 3x3
-    convolution keeps the student's size and the caller pools the teacher's map to it.
+    Raises UserError where the student's map is smaller and not half as high, unless `small`: then, as in distillers, a
+    3x3 convolution keeps the student's size and the caller pools the teacher's map to it.
     """
     if small and shape_s[0] < shape_t[0] and 2 * shape_s[0] != shape_t[0]:
         return Functional(lambda rngs: SmallConvReg(shape_s[2], shape_t[2], use_relu, rngs=rngs))
@@ -180,12 +181,15 @@ def conv_reg(shape_s: Shape, shape_t: Shape, use_relu: bool = True, small: bool 
 
 
 def connector(shapes_s: tuple[Shape, ...], shapes_t: tuple[Shape, ...]) -> Functional:
-    """AB's connector (AAAI 2019): a tuple of student maps -> the same with the teacher's shapes. May have no parameters at all."""
+    """AB's connector (AAAI 2019): a tuple of student maps -> maps of the teacher's shapes. May have no parameters."""
     return Functional(lambda rngs: Connector(tuple(shapes_s), tuple(shapes_t), rngs=rngs))
 
 
 def paraphraser(shape_t: Shape, k: float = 0.5, use_bn: bool = False) -> Functional:
-    """FT's teacher auto-encoder (NeurIPS 2018): x -> (factor [B, H, W, int(C k)], reconstruction); method="encode": factor only."""
+    """FT's teacher auto-encoder (NeurIPS 2018): x -> (factor [B, H, W, int(C k)], reconstruction).
+
+    With method="encode" only the factor.
+    """
     return Functional(lambda rngs: Paraphraser(shape_t[2], k, use_bn, rngs=rngs))
 
 
@@ -195,7 +199,7 @@ def translator(shape_s: Shape, shape_t: Shape, k: float = 0.5, use_bn: bool = Tr
 
 
 def vid_regressor(shape_s: Shape, shape_t: Shape, init_var: float = 5.0, eps: float = 1e-5) -> Functional:
-    """RepDistiller's VID (CVPR 2019): f_s -> (mean [B, h, h, C_t], log_scale [C_t]), h the smaller height; arguments of losses.vid."""
+    """RepDistiller's VID (CVPR 2019): f_s -> (mean [B, h, h, C_t], log_scale [C_t]), h the smaller height."""
     return Functional(lambda rngs: VIDRegressor(shape_s, shape_t, init_var, eps, rngs=rngs))
 
 
@@ -218,5 +222,5 @@ def srrl_transfer(dim_s: int, dim_t: int) -> Functional:
 
 
 def simkd_projector(shape_s: Shape, shape_t: Shape, factor: int = 2) -> Functional:
-    """SimKD's projector (CVPR 2022): [B, *shape_s] -> [B, h, h, C_t], the student's map pooled first if it is the larger."""
+    """SimKD's projector (CVPR 2022): [B, *shape_s] -> [B, h, h, C_t], the student's map pooled first if larger."""
     return Functional(lambda rngs: SimKDProjector(shape_s, shape_t, factor, rngs=rngs))

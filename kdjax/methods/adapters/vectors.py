@@ -95,28 +95,29 @@ def embed(inputs: int, outputs: int = 128) -> Functional:
 
 
 def unit_linear(inputs: int, outputs: int = 128) -> Functional:
-    """Unit rows of a bare linear layer, normalised with epsilon 1e-12 (DCD, RRD, CRD with a queue); leaves kernel, bias."""
+    """Unit rows of a bare linear layer, normalised with epsilon 1e-12 (DCD, RRD, CRD with a queue)."""
     return Functional(lambda rngs: UnitLinear(inputs, outputs, rngs=rngs))
 
 
 def mlp_embed(inputs: int, outputs: int, hidden: int | None = None) -> Functional:
-    """Unit rows of linear2(relu(linear1(x))), hidden = 2 * outputs by default (256 in Good-DA-in-KD's deeper CRD embedding)."""
+    """Unit rows of linear2(relu(linear1(x))), hidden = 2 * outputs by default (256 in Good-DA-in-KD's CRD)."""
     return Functional(lambda rngs: MLPEmbed(inputs, hidden or 2 * outputs, outputs, rngs=rngs))
 
 
 def itrd_embed(inputs: int, outputs: int, depth: int = 1) -> Functional:
-    """ITRD's embedding: one linear layer, or (depth 2) linear to inputs // 2, ReLU, linear; no batch norm (BMVC 2022)."""
+    """ITRD's embedding (BMVC 2022): one linear layer, or (depth 2) linear to inputs // 2, ReLU, linear; no BN."""
     if depth not in (1, 2):
         raise ValueError(f"itrd_embed has depth 1 or 2, not {depth}")
-    return linear_embed(inputs, outputs) if depth == 1 else Functional(lambda rngs: TwoLinear(inputs, outputs, rngs=rngs))
+    module = LinearEmbed if depth == 1 else TwoLinear
+    return Functional(lambda rngs: module(inputs, outputs, rngs=rngs))
 
 
 def dcd_scales(init_tau: float = 1.0) -> Functional:
-    """DCD's learnt log temperature and bias, called without arguments: (tau, b), both scalars, initially init_tau and 0."""
+    """DCD's learnt log temperature and bias, called without arguments: scalars (tau, b), first init_tau and 0."""
     return Functional(lambda rngs: DCDScales(init_tau, rngs=rngs))
 
 
 def predictor(num_classes: int, hidden: int) -> Functional:
-    """DS-SRD's head on logits: linear to hidden, BN, ReLU, linear back, BN; [B, C] -> [B, C]. Torch keys 0, 1.bn, 3, 4.bn."""
+    """DS-SRD's head on logits, [B, C] -> [B, C]: linear to hidden, BN, ReLU, linear back, BN (0, 1.bn, 3, 4.bn)."""
     return Functional(lambda rngs: Sequence(Linear(num_classes, hidden, rngs=rngs), WrappedBatchNorm(hidden), relu,
                                             Linear(hidden, num_classes, rngs=rngs), WrappedBatchNorm(num_classes)))
