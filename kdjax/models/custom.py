@@ -1,11 +1,11 @@
 """A user's own network in place of a built-in one: `models.build("package.module:Class", num_classes=10)`.
 
-The contract: a flax.nnx.Module class made as Class(num_classes=..., rngs=...), and with image_size=... if its constructor takes
-it. Called with images [B, S, S, 3] it returns the logits [B, num_classes], or (logits, features) with features a
-`kdjax.models.Features` or a dict with any of maps, preact, embedding, pre_pool. It may hold Param and BatchStat variables.
-Layers switch by nnx's own train() and eval(). Optional: `trunk`, the names of the children that pre-stages train (default: none),
-and `classify(embedding) -> logits`, which SRRL and SimKD need of a teacher. What a network does not give is asked for in vain:
-a UserError names the feature and the network.
+The contract: a flax.nnx.Module class made as Class(num_classes=..., rngs=...), and with image_size=... if its
+constructor takes it. Called with images [B, S, S, 3] it returns the logits [B, num_classes], or (logits, features) with
+features a `kdjax.models.Features` or a dict with any of maps, preact, embedding, pre_pool. It may hold Param and
+BatchStat variables. Layers switch by nnx's own train() and eval(). Optional: `trunk`, the names of the children that
+pre-stages train (default: none), and `classify(embedding) -> logits`, which SRRL and SimKD need of a teacher. What a
+network does not give is asked for in vain: a UserError names the feature and the network.
 """
 import importlib
 import inspect
@@ -39,7 +39,8 @@ class Missing:
     def __hash__(self):
         return hash((self._feature, self._network))
 
-    __getitem__ = __iter__ = __len__ = __array__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = _refuse
+    __getitem__ = __iter__ = __len__ = __array__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _refuse
 
 
 class CustomNetwork(Network):
@@ -58,11 +59,14 @@ class CustomNetwork(Network):
         logits, features = returned if isinstance(returned, tuple) else (returned, {})
         given = features._asdict() if isinstance(features, Features) else dict(features)
         if surplus := set(given) - set(Features._fields):
-            raise UserError(f"{self.name} returns an unknown feature {min(surplus)!r}: name it one of {', '.join(Features._fields)}")
-        found = {name: given.get(name) for name in Features._fields}
-        found = {name: tuple(value) if name in ("maps", "preact") and value is not None else value for name, value in found.items()}
-        return Output(logits, Features(**{name: Missing(name, self.name) if value is None else value
-                                          for name, value in found.items()}))
+            raise UserError(f"{self.name} returns an unknown feature {min(surplus)!r}: "
+                            f"name it one of {', '.join(Features._fields)}")
+        return Output(logits, Features(*(self._feature(name, given.get(name)) for name in Features._fields)))
+
+    def _feature(self, name: str, value):
+        if value is None:
+            return Missing(name, self.name)
+        return tuple(value) if name in ("maps", "preact") else value
 
 
 def build(name: str, num_classes: int, image_size: int) -> CustomNetwork:

@@ -52,7 +52,7 @@ def _zeros(key, shape) -> jax.Array:
 
 
 TORCH = Initialiser(_uniform(_fan_in, True), _uniform(_fan_in, False))         # torch's own default: T-conv, T-lin
-TORCH_TRANSPOSED = Initialiser(_uniform(_fan_out, True), _uniform(_fan_out, False))    # T-convT: torch's fan is the outputs'
+TORCH_TRANSPOSED = Initialiser(_uniform(_fan_out, True), _uniform(_fan_out, False))    # T-convT: torch's "fan in"
 TORCH_ZERO_BIAS = Initialiser(TORCH.kernel, _zeros)
 KAIMING_FAN_OUT = Initialiser(_normal(lambda shape: (2 / _fan_out(shape)) ** 0.5), _zeros)                      # KN-out
 KAIMING_FAN_IN = Initialiser(_normal(lambda shape: (2 / _fan_in(shape)) ** 0.5), TORCH.bias)
@@ -63,8 +63,9 @@ class Conv(nnx.Module):
     """2-D convolution with explicit symmetric padding (default: size // 2), [B, H, W, in] -> [B, H', W', out]."""
     kind = "conv"
 
-    def __init__(self, inputs: int, outputs: int, size: int | tuple[int, int], stride: int = 1, padding: int | None = None,
-                 groups: int = 1, bias: bool = False, init: Initialiser = KAIMING_FAN_OUT, *, rngs: nnx.Rngs):
+    def __init__(self, inputs: int, outputs: int, size: int | tuple[int, int], stride: int = 1,
+                 padding: int | None = None, groups: int = 1, bias: bool = False, init: Initialiser = KAIMING_FAN_OUT,
+                 *, rngs: nnx.Rngs):
         size = (size, size) if isinstance(size, int) else tuple(size)
         shape = (*size, inputs // groups, outputs)
         self.kernel = nnx.Param(init.kernel(rngs.params(), shape))
@@ -73,13 +74,14 @@ class Conv(nnx.Module):
         self.padding = size[0] // 2 if padding is None else padding
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (self.stride,) * 2, ((self.padding,) * 2,) * 2,
-                                     dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=self.groups)
+        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (self.stride,) * 2,
+                                     ((self.padding,) * 2,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                                     feature_group_count=self.groups)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
 
 
 class ConvTranspose(nnx.Module):
-    """torch's ConvTranspose2d: a convolution of the dilated input with padding size-1-p; the kernel is stored flipped, HWIO."""
+    """torch's ConvTranspose2d: the dilated input, padded by size-1-p, with the kernel stored flipped, HWIO."""
     kind = "conv_transpose"
 
     def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0,
@@ -110,8 +112,8 @@ class Linear(nnx.Module):
 class BatchNorm(nnx.Module):
     """torch's BatchNorm over all axes but the last: momentum 0.1 in torch's sense, the running variance unbiased.
 
-    In training it normalises with the biased variance mean((x-mean)**2) of the batch and updates the running statistics;
-    one value per channel raises UserError, as torch raises. In evaluation it uses the running statistics.
+    In training it normalises with the biased variance mean((x-mean)**2) of the batch and updates the running
+    statistics; one value per channel raises UserError, as torch raises. In evaluation it uses the running statistics.
     """
     kind = "bn"
 
@@ -183,8 +185,9 @@ def global_average_pool(x: jax.Array) -> jax.Array:
 def max_pool(x: jax.Array) -> jax.Array:
     """2x2 max-pool with stride 2, [B, H, W, C] -> [B, H//2, W//2, C]; a last odd row or column is dropped.
 
-    The gradient goes to the first maximum of each window in row-major order, and NaN passes through, as in torch. Built from
-    selections instead of XLA's reduce-window, whose backward pass is a scatter: deterministic, and fused on every device.
+    The gradient goes to the first maximum of each window in row-major order, and NaN passes through, as in torch. Built
+    from selections instead of XLA's reduce-window, whose backward pass is a scatter: deterministic, and fused on every
+    device.
     """
     x = x[:, :x.shape[1] // 2 * 2, :x.shape[2] // 2 * 2]
     windows = x.reshape(x.shape[0], x.shape[1] // 2, 2, x.shape[2] // 2, 2, x.shape[3])

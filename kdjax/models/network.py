@@ -1,10 +1,11 @@
 """The functional face of an NNX module: `init(key)` and `apply(variables, ...)` on plain nested dicts of arrays.
 
-Variables are {"params": {...}, "batch_stats": {...}}. Every path component equals the torch key component ("layer1", "0",
-"conv1"); the leaves are kernel, bias, scale | mean, var. `leaf_paths` lists every leaf of both collections in the order of
-torch's `state_dict` as (path, kind), kind being "conv", "conv_transpose", "linear", "bn" or "param" (a bare parameter such as
-log_scale). A batch-norm layer's four leaves stand together: scale, bias, mean, var (num_batches_tracked would follow).
-Convolution kernels are HWIO, linear kernels (in, out), transposed-convolution kernels flipped HWIO (spec/models.md, 8).
+Variables are {"params": {...}, "batch_stats": {...}}. Every path component equals the torch key component ("layer1",
+"0", "conv1"); the leaves are kernel, bias, scale | mean, var. `leaf_paths` lists every leaf of both collections in the
+order of torch's `state_dict` as (path, kind), kind being "conv", "conv_transpose", "linear", "bn" or "param" (a bare
+parameter such as log_scale). A batch-norm layer's four leaves stand together: scale, bias, mean, var
+(num_batches_tracked would follow). Convolution kernels are HWIO, linear kernels (in, out), transposed-convolution
+kernels flipped HWIO (spec/models.md, 8).
 """
 import functools
 from collections.abc import Callable
@@ -58,9 +59,11 @@ class Functional:
     def apply(self, variables: Variables, *args, train: bool | str = False, method: str = "__call__", **kwargs):
         """`(output, new batch_stats)` of one call; pure, for use under jit, grad and vmap.
 
-        train: True (batch statistics, updated), False, or, for a Network, "trunk". method: another method of the module.
+        train: True (batch statistics, updated), False, or, for a Network, "trunk". method: another method of the
+        module.
         """
-        module = nnx.merge(self._graph, *(_unnamed(variables[part], self._abstract[part]) for part in self._abstract), copy=True)
+        states = (_unnamed(variables[part], like) for part, like in self._abstract.items())
+        module = nnx.merge(self._graph, *states, copy=True)
         self._set_mode(module, train)
         output = getattr(module, method)(*args, **kwargs)
         return output, _named(nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)))
@@ -97,7 +100,8 @@ class Network(Functional):
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
 
     def apply(self, variables: Variables, images: jax.Array, train: bool | str = False) -> tuple[Output, Any]:
-        """images: [B, S, S, 3] float, S = image_size. train: True, False, or "trunk" (train mode inside the trunk only).
+        """images: [B, S, S, 3] float, S = image_size. train: True, False, or "trunk" (train mode inside the trunk
+        only).
 
         Returns (Output, new batch_stats). Raises UserError for images of another size.
         """
@@ -136,7 +140,8 @@ def _named(tree: dict) -> dict:
 
 def _unnamed(tree: dict, like: dict) -> dict:
     """Back to the keys of the module's graph, where the entries of an nnx.List are numbers."""
-    return {key: _unnamed(tree[str(key)], value) if isinstance(value, dict) else tree[str(key)] for key, value in like.items()}
+    return {key: _unnamed(tree[str(key)], value) if isinstance(value, dict) else tree[str(key)]
+            for key, value in like.items()}
 
 
 def _leaves(module: nnx.Module, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:

@@ -1,4 +1,4 @@
-"""CIFAR ResNets (He et al., CVPR 2016) as in RepDistiller: resnet{6n+2}, the wide x2 and x4, and the "option A" resnet{6n+2}a."""
+"""CIFAR ResNets (He et al., CVPR 2016) as in RepDistiller: resnet{6n+2}, the wider x2 and x4, "option A" as a."""
 import functools
 import re
 from collections.abc import Callable
@@ -18,7 +18,8 @@ WIDTHS = {"": (16, 16, 32, 64), "x2": (16, 32, 64, 128), "x4": (32, 64, 128, 256
 class BasicBlock(nnx.Module):
     """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)); returns the value before and after the last ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, init: layers.Initialiser, option: str, *, rngs: nnx.Rngs):
+    def __init__(self, inputs: int, outputs: int, stride: int, init: layers.Initialiser, option: str, *,
+                 rngs: nnx.Rngs):
         self.conv1 = Conv(inputs, outputs, 3, stride, init=init, rngs=rngs)
         self.bn1 = BatchNorm(outputs)
         self.conv2 = Conv(outputs, outputs, 3, init=init, rngs=rngs)

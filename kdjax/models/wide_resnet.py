@@ -36,7 +36,8 @@ class Stage(nnx.Module):
     """`layer`: n blocks. Returns (the first block's bn1(x), the last block's raw output)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, n: int, *, rngs: nnx.Rngs):
-        self.layer = Sequence(*(Block(outputs if j else inputs, outputs, 1 if j else stride, rngs=rngs) for j in range(n)))
+        shapes = [(inputs, outputs, stride), *[(outputs, outputs, 1)] * (n - 1)]
+        self.layer = Sequence(*(Block(*shape, rngs=rngs) for shape in shapes))
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         normed = []
@@ -47,7 +48,8 @@ class Stage(nnx.Module):
 
 
 class WideResNet(nnx.Module):
-    """Three stages of (depth-4)/6 blocks. The maps are raw sums; a stage's pre-activation is the next batch norm's output.
+    """Three stages of (depth-4)/6 blocks. The maps are raw sums; a stage's pre-activation is the next batch norm's
+    output.
 
     The originals call those batch norms once more to get it and so update their statistics twice; here they run once.
     The last `bn1` is no part of the trunk: AB and FSP pre-stages leave it in evaluation mode, as the originals do.

@@ -1,4 +1,4 @@
-"""Every adapter against the numbers of the original PyTorch modules, in float64 (golden/models/adapters, golden/losses)."""
+"""Every adapter against the numbers of the original PyTorch modules, in float64."""
 import json
 import math
 import pathlib
@@ -24,7 +24,8 @@ BUILD = {
     "convreg_same": lambda: adapters.conv_reg((8, 8, 6), (8, 8, 10)),
     "convreg_valid": lambda: adapters.conv_reg((10, 10, 6), (7, 7, 10)),
     "convreg_disti_small": lambda: adapters.conv_reg((4, 4, 6), (7, 7, 10), small=True),
-    "connector": lambda: adapters.connector(((8, 8, 6), (8, 8, 8), (4, 4, 10), (4, 4, 5)), ((8, 8, 6), (8, 8, 12), (8, 8, 10), (2, 2, 9))),
+    "connector": lambda: adapters.connector(((8, 8, 6), (8, 8, 8), (4, 4, 10), (4, 4, 5)),
+                                            ((8, 8, 6), (8, 8, 12), (8, 8, 10), (2, 2, 9))),
     "paraphraser": lambda: adapters.paraphraser((8, 8, 12)),
     "paraphraser_bn_k075": lambda: adapters.paraphraser((8, 8, 12), k=0.75, use_bn=True),
     "translator": lambda: adapters.translator((8, 8, 10), (8, 8, 12)),
@@ -109,16 +110,20 @@ def test_adapter_gradients_equal_the_originals(case):
         state_dict = {k.removeprefix(prefix).replace("__", "."): file[k] for k in file if k.startswith(prefix)}
         for path, _ in adapter.leaf_paths:
             if path[-1] in ("mean", "var"):
-                state_dict[golden.torch_key(path)] = np.full(golden.leaf(adapter.abstract["batch_stats"], path).shape, float(path[-1] == "var"))
+                shape = golden.leaf(adapter.abstract["batch_stats"], path).shape
+                state_dict[golden.torch_key(path)] = np.full(shape, float(path[-1] == "var"))
         if h["kind"] == "paraphraser_encode":       # the original's decoder has no part in this case
-            state_dict |= {golden.torch_key(p): np.zeros(golden.to_torch(np.zeros(golden.leaf(adapter.abstract["params"], p).shape), k, p[-1]).shape)
-                           for p, k in adapter.leaf_paths if p[0] == "decoder"}
-        variables, x, probe = golden.variables_from(adapter, state_dict, jnp.float64), nhwc(get("x")), nhwc(get("probe"))
+            for path, kind in adapter.leaf_paths:
+                zeros = np.zeros(golden.leaf(adapter.abstract["params"], path).shape)
+                state_dict.setdefault(golden.torch_key(path), golden.to_torch(zeros, kind, path[-1]))
+        variables = golden.variables_from(adapter, state_dict, jnp.float64)
+        x, probe = nhwc(get("x")), nhwc(get("probe"))
 
         def loss(params, x):
             out, stats = adapter.apply({**variables, "params": params}, x, train=True)
             return (pick(out) * probe).sum(), stats
-        (value, stats), (grads, grad_x) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))(variables["params"], x)
+        differentiate = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+        (value, stats), (grads, grad_x) = differentiate(variables["params"], x)
         np.testing.assert_allclose(value, get("loss64"), rtol=1e-9, atol=1e-12)
         close(grad_x, get("grad_x"), 1e-7)
         for path, kind in adapter.leaf_paths:
@@ -152,7 +157,8 @@ def test_vid_variance_starts_at_five_and_the_seed_variants_rho_at_softplus_five(
     (mean, rho), _ = seed.apply(seed.init(key), jnp.ones((1, 4, 4, 2)))
     assert mean.shape == (1, 4, 4, 3)
     np.testing.assert_allclose(rho, 5.0067, atol=1e-4)
-    assert {golden.torch_key(path) for path, _ in seed.leaf_paths} == {"variance_param", "branch.0.weight", "branch.1.weight"}
+    keys = {golden.torch_key(path) for path, _ in seed.leaf_paths}
+    assert keys == {"variance_param", "branch.0.weight", "branch.1.weight"}
 
 
 def test_dcd_scales_predictor_and_unit_linear_have_the_originals_names_and_starts():

@@ -1,4 +1,4 @@
-"""Helpers of the golden tests: the weights of golden/models/README.md by their torch names, and their way into a Functional."""
+"""Helpers of the golden tests: the weights of golden/models/README.md, and their way into a Functional."""
 import json
 import pathlib
 import zlib
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = (ROOT / "parity_tests" / "golden", ROOT.parent / "shared" / "golden")     # the second has all, if it is there at all
+FOLDERS = (ROOT / "parity_tests" / "golden", ROOT.parent / "shared" / "golden")     # the second, if there, has all
 TORCH_LEAF = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 TO_JAX = {"conv": (2, 3, 1, 0), "conv_transpose": (2, 3, 0, 1), "linear": (1, 0)}
 TO_TORCH = {"conv": (3, 2, 0, 1), "conv_transpose": (2, 3, 0, 1), "linear": (1, 0)}
@@ -49,8 +49,9 @@ def to_torch(value: np.ndarray, kind: str, leaf: str) -> np.ndarray:
 
 
 def variables_from(functional, state_dict: dict, dtype) -> dict:
-    """Strict: every leaf is found by its torch key, with the right shape, and no key but num_batches_tracked is left over."""
-    variables, unused = {"params": {}, "batch_stats": {}}, {k for k in state_dict if not k.endswith("num_batches_tracked")}
+    """Strict: every leaf is found by its torch key, in the right shape; only num_batches_tracked may be left over."""
+    variables = {"params": {}, "batch_stats": {}}
+    unused = {k for k in state_dict if not k.endswith("num_batches_tracked")}
     for path, kind in functional.leaf_paths:
         part = "batch_stats" if path[-1] in ("mean", "var") else "params"
         want, node = functional.abstract[part], variables[part]

@@ -31,7 +31,7 @@ class ConvReg(nnx.Module):
         elif h_s >= h_t:
             self.conv = Conv(c_s, c_t, (1 + h_s - h_t, 1 + w_s - w_t), padding=0, bias=True, init=TORCH, rngs=rngs)
         else:
-            raise UserError(f"no regressor leads from a student map {shape_s} to a teacher map {shape_t}: the student's "
+            raise UserError(f"no regressor leads from student map {shape_s} to teacher map {shape_t}: the student's "
                             "may be half as high, equally high or higher; choose another hint layer or another pair")
         self.bn = BatchNorm(c_t)
         self.use_relu = use_relu
