@@ -9,7 +9,9 @@ HARMLESS = (
     "log",
     "checkpoint",
     "plots",
-    "experiment",  # where the run lives and what it is called
+    "experiment.workdir",
+    "experiment.name",
+    "experiment.compare",
     "workdir",
     "data.dir",
     "data.cache_dir",
@@ -53,7 +55,7 @@ def _under(name: str, prefixes: tuple[str, ...]) -> bool:
 def _flat(config: Mapping, prefix: str = "") -> dict[str, Any]:
     flat = {}
     for key, value in config.items():
-        if isinstance(value, Mapping):
+        if hasattr(value, "items"):  # a dict or a ConfigDict
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = _plain(value)
@@ -63,7 +65,7 @@ def _flat(config: Mapping, prefix: str = "") -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """As it looks after a trip through config.json; NaN becomes its name, as it does not equal itself."""
     value = json.loads(json.dumps(value, default=str))
-    return "NaN" if value != value else value  # noqa: PLR0124
+    return "NaN" if value != value else value
 
 
 def _show(flat: dict[str, Any], name: str) -> str:
