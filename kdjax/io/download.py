@@ -1,4 +1,5 @@
-"""Fetch one file over http(s): resumes, times out, shows progress, checks digests, and never leaves half a file under its name."""
+"""Fetch one file over http(s): resume, time out, show progress, check digests, and never leave half a file."""
+
 import fcntl
 import hashlib
 import http.client
@@ -18,14 +19,16 @@ ATTEMPTS = 3
 PAUSE = 0.5  # seconds, times the attempts so far
 
 
-def download(url: str, path, *, md5: str | None = None, sha256: str | None = None, timeout: float = 30,
-             progress: bool = True) -> pathlib.Path:
+def download(
+    url: str, path, *, md5: str | None = None, sha256: str | None = None, timeout: float = 30, progress: bool = True
+) -> pathlib.Path:
     """Download `url` to `path` and return the path.
 
-    A file already at `path` is kept when its digest agrees (or none is given). Bytes gather in `<name>.part` beside it, which
-    a later call continues (HTTP Range, guarded by the server's ETag, date and size) and which takes the final name only when
-    it is complete and its digest agrees. `timeout`: seconds without a byte. `progress`: one line on stderr, on terminals only.
-    Raises UserError when the server cannot be reached, stalls, stops early, sends a web page, or sends other bytes.
+    A file already at `path` is kept when its digest agrees (or none is given). Bytes gather in `<name>.part` beside
+    it, which a later call continues (HTTP Range, guarded by the server's ETag, date and size) and which takes the
+    final name only when it is complete and its digest agrees. `timeout`: seconds without a byte. `progress`: one line
+    on stderr, on terminals only. Raises UserError when the server cannot be reached, stalls, stops early, sends a web
+    page, or sends other bytes.
     """
     path = pathlib.Path(path)
     if path.is_file() and _wrong_digest(path, md5, sha256) is None:
@@ -39,7 +42,9 @@ def download(url: str, path, *, md5: str | None = None, sha256: str | None = Non
         wrong = _wrong_digest(part.path, md5, sha256)
         if wrong:
             part.discard()
-            raise UserError(f"{url}: the downloaded file has {wrong}; it was deleted, so try again later or use another address.")
+            raise UserError(
+                f"{url}: the downloaded file has {wrong}; it was deleted, so try again later or use another address."
+            )
         os.replace(part.path, path)
         part.note.unlink(missing_ok=True)
     return path
@@ -81,7 +86,9 @@ class Part:
             self.file.write(chunk)
             self.file.flush()
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}); free some space or choose another folder.") from None
+            raise UserError(
+                f"{self.path}: cannot be written ({error.strerror}); free some space or choose another folder."
+            ) from None
 
     def discard(self) -> None:
         self.file.truncate(0)
@@ -165,8 +172,10 @@ def _copy(url: str, reply, part: Part, have: int, total: int | None, show) -> No
 def _refuse_page(url: str, is_page: bool, part: Part) -> None:
     if is_page:
         part.discard()
-        raise UserError(f"{url}: the server sends a web page (HTML), not the file; open the address in a browser to see what it "
-                        "says, and give one that leads to the file itself.")
+        raise UserError(
+            f"{url}: the server sends a web page (HTML), not the file; open the address in a browser to see what it "
+            "says, and give one that leads to the file itself."
+        )
 
 
 def _in_words(error: Exception, timeout: float) -> str:

@@ -1,4 +1,5 @@
-"""Which network a state dict belongs to, from its folder's name and its shapes: spec/models.md, sections 9.1, 9.3 and 9.4."""
+"""Which network a state dict belongs to, from its folder's name and its shapes: spec/models.md, 9.1, 9.3 and 9.4."""
+
 import pathlib
 import re
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ SSKD_MOBILENET = "MobileNetV2_sskd"
 
 
 def from_folder(path: str, known: Callable[[str], bool]) -> str | None:
-    """The network that the folder is named after (`wrn_40_2_vanilla`, `S:resnet8x4_T:...`), the longest known name first."""
+    """The network that the folder is named after (`wrn_40_2_vanilla`, `S:resnet8x4_T:...`); the longest name wins."""
     folder = pathlib.Path(path).absolute().parent.name
     folder = re.sub(r"^S[:_]", "", folder)
     parts = folder.split("_")
@@ -42,7 +43,7 @@ def is_ambiguous_mobilenet(shapes: Shapes) -> bool:
 
 
 def _blocks(shapes: Shapes, prefix: str) -> int:
-    return len({key[len(prefix):].split(".")[0] for key in shapes if key.startswith(prefix)})
+    return len({key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)})
 
 
 def _resnet(shapes: Shapes) -> str | None:
@@ -82,8 +83,10 @@ def _vgg(shapes: Shapes) -> str | None:
 
 def _mobilenet(shapes: Shapes) -> str | None:
     if is_ambiguous_mobilenet(shapes):
-        raise UserError("holds a MobileNetV2 of SSKD or of HSAKD, whose shapes are the same but not their first stride; if it is "
-                        f"SSKD's, say --model {SSKD_MOBILENET} (HSAKD's is not among the networks of kdjax).")
+        raise UserError(
+            "holds a MobileNetV2 of SSKD or of HSAKD, whose shapes are the same but not their first stride; if it is "
+            f"SSKD's, say --model {SSKD_MOBILENET} (HSAKD's is not among the networks of kdjax)."
+        )
     width = shapes.get("conv1.0.weight", (0,))[0]
     if "blocks.0.0.conv.0.weight" not in shapes or "classifier.0.weight" not in shapes:
         return None
@@ -99,5 +102,11 @@ def _shuffle_v2(shapes: Shapes) -> str | None:
     if "layer1.0.conv5.weight" not in shapes:
         return None
     half, blocks = shapes.get("layer1.0.conv2.weight", (0,))[0], _blocks(shapes, "layer2.")
-    return {(20, 4): "ShuffleV2_0_2", (20, 8): "ShuffleV2_0_3", (24, 8): "ShuffleV2_0_5", (58, 8): "ShuffleV2",
-            (88, 8): "ShuffleV2_1_5", (112, 8): "ShuffleV2_2_0"}.get((half, blocks))
+    return {
+        (20, 4): "ShuffleV2_0_2",
+        (20, 8): "ShuffleV2_0_3",
+        (24, 8): "ShuffleV2_0_5",
+        (58, 8): "ShuffleV2",
+        (88, 8): "ShuffleV2_1_5",
+        (112, 8): "ShuffleV2_2_0",
+    }.get((half, blocks))

@@ -1,7 +1,8 @@
-"""Open a torch file, in the zip format (torch >= 1.6) or the older stream, with NumPy only: spec/models.md, section 9.2.
+"""Open a torch file, in the zip format (torch >= 1.6) or the older stream, with NumPy only: spec/models.md, 9.2.
 
 Everything a file says about sizes is checked against the bytes that are there before any memory is taken for it.
 """
+
 import functools
 import io
 import math
@@ -19,21 +20,22 @@ from kdjax.io import torch_pickle
 from kdjax.io.torch_pickle import Refused, Storage, Tensor
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+ACTING = {"builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess", "shutil", "runpy", "importlib"}
 Fetch = Callable[[Tensor], np.ndarray]
 
 
 def open_torch_file(path: str | os.PathLike) -> tuple[Any, Fetch]:
-    """(the object in the file with `Tensor`s for its tensors, a function that turns one into an array of its own memory).
+    """(the object in the file with `Tensor`s for its tensors, a function that turns one into an array of its own).
 
-    Nothing in the file is executed. Raises UserError, which names the file, for anything that is not a whole torch file of
-    plain data; `fetch` raises it for a tensor that does not lie inside the file.
+    Nothing in the file is executed. Raises UserError, which names the file, for anything that is not a whole torch
+    file of plain data; `fetch` raises it for a tensor that does not lie inside the file.
     """
     path = os.fspath(path)
     with naming(path):
         data = _map(path)
         if data[:4] == b"PK\x03\x04":
             obj, storage_bytes = _open_zip(path)
-        elif data[:len(LEGACY_MAGIC)] == LEGACY_MAGIC:
+        elif data[: len(LEGACY_MAGIC)] == LEGACY_MAGIC:
             obj, storage_bytes = _open_legacy(data)
         else:
             raise UserError(_what_else(data))
@@ -48,6 +50,7 @@ def open_torch_file(path: str | os.PathLike) -> tuple[Any, Fetch]:
             if left < 0:
                 raise Refused("its tensors are many times larger than the file")
             return array
+
     return obj, fetch
 
 
@@ -77,11 +80,11 @@ class naming:  # noqa: N801
 def _refusal(error: Refused) -> str:
     if "_rebuild_" in error.name:
         return f"holds quantised, sparse or other special tensors ({error.name}); save plain float tensors instead."
-    if error.name.split(".")[0] in ("builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess", "shutil", "runpy"):
-        return f"asks to run {error.name}, which no checkpoint needs, so it was not loaded; do not trust this file, get another."
+    if error.name.split(".")[0] in ACTING:
+        return f"asks to run {error.name}, which no checkpoint needs, so it was not loaded; get the file elsewhere."
     if error.name:
-        return (f"holds more than weights: it needs {error.name}, as a whole pickled model does; load it in the project that "
-                "wrote it and save model.state_dict() instead.")
+        return (f"holds more than weights: it needs {error.name}, as a whole pickled model does; load it in the project "
+                "that wrote it and save model.state_dict() instead.")
     return f"cannot be read as a checkpoint: {error}; save model.state_dict() with torch.save instead."
 
 
@@ -99,14 +102,14 @@ def _map(path: str):
 def _what_else(data) -> str:
     start = data[:512].lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        return "is a web page (HTML), not a checkpoint; open it in a browser to see what it says and download the file itself."
+        return "is a web page (HTML), not a checkpoint; see in a browser what it says and download the file itself."
     if start.startswith(b"version https://git-lfs"):
         return "is only a git-lfs pointer; run `git lfs pull` to get the file itself."
     if data[257:262] == b"ustar":
         return "is a tar archive (or torch's format from before 2018); unpack it, or save it again with a newer torch."
     if start.startswith(b"\x1f\x8b"):
         return "is compressed with gzip; unpack it first."
-    if LEGACY_MAGIC.startswith(data[:len(LEGACY_MAGIC)]) or b"PK\x03\x04".startswith(data[:4]):
+    if LEGACY_MAGIC.startswith(data[: len(LEGACY_MAGIC)]) or b"PK\x03\x04".startswith(data[:4]):
         return "is cut short after a few bytes; download or copy it again."
     return "is not a torch checkpoint; give a file written by torch.save."
 
@@ -115,7 +118,9 @@ def _open_zip(path: str) -> tuple[Any, Callable]:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        raise UserError("is cut short or damaged: the directory at its end is missing; download or copy it again.") from None
+        raise UserError(
+            "is cut short or damaged: the directory at its end is missing; download or copy it again."
+        ) from None
     names = archive.namelist()
     tops = [name.removesuffix("data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(tops) != 1:
@@ -152,12 +157,14 @@ def _array(tensor: Tensor, raw: bytes) -> np.ndarray:
     """The tensor as a contiguous array of its own; ValueError unless it lies inside its storage."""
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     dtype = _plain(storage.dtype)
-    flat = np.frombuffer(raw, dtype)[storage.start:storage.start + storage.numel]
+    flat = np.frombuffer(raw, dtype)[storage.start : storage.start + storage.numel]
     size = math.prod(shape)
     last = tensor.offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True)) if size else 0
     if flat.size != storage.numel or size > storage.numel or (size and last >= storage.numel):
         raise ValueError("a tensor reaches outside its data")
-    view = np.lib.stride_tricks.as_strided(flat[tensor.offset:] if size else flat, shape, [s * dtype.itemsize for s in strides])
+    view = np.lib.stride_tricks.as_strided(
+        flat[tensor.offset :] if size else flat, shape, [s * dtype.itemsize for s in strides]
+    )
     array = np.array(view, order="C")
     return (array.astype("<u4") << 16).view("<f4") if storage.dtype == "bfloat16" else array
 

@@ -5,14 +5,17 @@ A pickle is a program for a small stack machine. This is that machine with the i
 refused. So no import, no constructor and no `__setstate__` ever runs, and NumPy is all that is needed.
 Formats: spec/models.md, section 9.2.
 """
+
 import pickletools
 import re
 from typing import Any, NamedTuple
 
 import numpy as np
 
-STORAGES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16", "LongStorage": "<i8",
-            "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"}
+STORAGES = {
+    "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
+    "BoolStorage": "?"}
 MARK = object()
 MOST_INSTRUCTIONS = 5_000_000  # a ResNet110 with its optimizer needs 50,000; more would only keep the reader busy
 
@@ -31,6 +34,7 @@ class Global(NamedTuple):
 
 class Storage(NamedTuple):
     """A run of `numel` numbers kept outside the pickle under `key`, starting `start` numbers into it."""
+
     dtype: str
     key: str
     numel: int
@@ -39,6 +43,7 @@ class Storage(NamedTuple):
 
 class Tensor(NamedTuple):
     """A strided view of a storage; offset and strides count numbers, not bytes."""
+
     storage: Storage
     offset: int
     shape: tuple
@@ -55,9 +60,9 @@ class Opaque:
 def load(file, storages: dict[str, Storage] | None = None) -> Any:
     """The object of the one pickle that begins at the file's position; `file` is left after it.
 
-    `storages` collects every storage that the pickle mentions, by key.
-    Gives None, bool, int, float, str, bytes, list, tuple, dict, Tensor and Opaque. Raises Refused for a global outside the
-    list and for instructions that torch does not write; damaged bytes raise ValueError, IndexError, KeyError or TypeError.
+    storages: collects every storage that the pickle mentions, by key. Gives None, bool, int, float, str, bytes, list, tuple, dict, Tensor and Opaque. Raises Refused for a global
+    outside the list and for instructions that torch does not write; damaged bytes raise ValueError, IndexError,
+    KeyError or TypeError.
     """
     stack: list = []
     memo: dict[int, Any] = {}
@@ -88,10 +93,11 @@ def load(file, storages: dict[str, Storage] | None = None) -> Any:
     raise ValueError("the pickle has no end")
 
 
-PUSH = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING",
-        "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
-CONSTANTS = {"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_TUPLE": tuple, "EMPTY_LIST": list,
-             "EMPTY_DICT": dict, "MARK": lambda: MARK}
+PUSH = frozenset(
+    "BININT BININT1 BININT2 INT LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE "
+    "SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8".split())
+CONSTANTS = {"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_TUPLE": tuple,
+             "EMPTY_LIST": list, "EMPTY_DICT": dict, "MARK": lambda: MARK}
 
 
 def _since_mark(stack: list) -> list:
@@ -100,7 +106,7 @@ def _since_mark(stack: list) -> list:
         at -= 1
         if at < 0:
             raise ValueError("no mark on the stack")
-    items = stack[at + 1:]
+    items = stack[at + 1 :]
     del stack[at:]
     return items
 
@@ -112,6 +118,7 @@ def _tuple(count: int):
         items = tuple(stack[-count:])
         del stack[-count:]
         stack.append(items)
+
     return make
 
 
@@ -233,7 +240,7 @@ def _numpy_scalar(dtype: Opaque, data: bytes) -> int | float | bool | None:
 
 CALLS = {
     "collections.OrderedDict": _ordered_dict,
-    "torch._utils._rebuild_tensor": _tensor,        # torch 0.3 and older
+    "torch._utils._rebuild_tensor": _tensor,  # torch 0.3 and older
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
     "torch.Size": _size,
@@ -245,8 +252,7 @@ CALLS = {
 }
 STACK = {
     "TUPLE": lambda s: s.append(tuple(_since_mark(s))), "TUPLE1": _tuple(1), "TUPLE2": _tuple(2), "TUPLE3": _tuple(3),
-    "LIST": lambda s: s.append(_since_mark(s)), "DICT": _dict,
-    "APPEND": lambda s: _extend(s, [s.pop()]), "APPENDS": lambda s: _extend(s, _since_mark(s)),
-    "SETITEM": _set_item, "SETITEMS": _set_items, "POP": lambda s: s.pop(), "POP_MARK": lambda s: _since_mark(s) and None,
-    "STACK_GLOBAL": _stack_global, "REDUCE": _reduce, "NEWOBJ": _new_object, "BUILD": _build,
-}
+    "LIST": lambda s: s.append(_since_mark(s)), "DICT": _dict, "APPEND": lambda s: _extend(s, [s.pop()]),
+    "APPENDS": lambda s: _extend(s, _since_mark(s)), "SETITEM": _set_item, "SETITEMS": _set_items,
+    "POP": lambda s: s.pop(), "POP_MARK": _since_mark, "STACK_GLOBAL": _stack_global, "REDUCE": _reduce,
+    "NEWOBJ": _new_object, "BUILD": _build}

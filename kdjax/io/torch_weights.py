@@ -1,17 +1,19 @@
 """Find one network's weights in the object of a checkpoint: spec/models.md, sections 9.1 and 9.3, steps 1 to 6."""
+
 from typing import Any, NamedTuple
 
 from kdjax.errors import UserError
 from kdjax.io.torch_pickle import Tensor
 
 CONTAINERS = ("model", "state_dict", "net")
-DISTILLERS = ("student", "teacher")                                                     # mdistiller
-ENCODERS = ("encoder_distill_q", "encoder_q", "encoder_k", "base_encoder")              # i-Mix and DS-SRD; the first that is there
-EXTRAS = ("auxiliary_classifier", "auxiliary", "proj_head")                             # HSAKD, SSKD
+DISTILLERS = ("student", "teacher")  # mdistiller
+ENCODERS = ("encoder_distill_q", "encoder_q", "encoder_k", "base_encoder")  # i-Mix and DS-SRD; the first that is there
+EXTRAS = ("auxiliary_classifier", "auxiliary", "proj_head")  # HSAKD, SSKD
 
 
 class Weights(NamedTuple):
     """tensors: plain torch keys of one network. found: how they were reached, for the metadata. notes: for the user."""
+
     tensors: dict[str, Tensor]
     found: dict[str, Any]
     notes: list[str]
@@ -20,7 +22,8 @@ class Weights(NamedTuple):
 def find(obj: Any, key: str | None = None, part: str | None = None) -> Weights:
     """The weights in `obj`, without prefixes. key: the container; part: which network of several, such as "teacher".
 
-    Raises UserError (a predicate for the file's name) when there are none, when several would do, or when prefixes are mixed.
+    Raises UserError (a predicate for the file's name) when there are none, when several would do, or when prefixes
+    are mixed.
     """
     tensors, container = _container(obj, key)
     notes = []
@@ -28,8 +31,10 @@ def find(obj: Any, key: str | None = None, part: str | None = None) -> Weights:
         notes.append("the file also has `proj`, as SimKD students do: its own classifier is normally untrained")
     stripped = [name for name in tensors if name.startswith("module.")]
     if stripped and len(stripped) != len(tensors):
-        raise UserError(f"has {len(stripped)} of {len(tensors)} keys with the prefix `module.`; "
-                        "rename them all the same way and save again.")
+        raise UserError(
+            f"has {len(stripped)} of {len(tensors)} keys with the prefix `module.`; "
+            "rename them all the same way and save again."
+        )
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     tensors, chosen, dropped = _part(tensors, part)
     if any(name.startswith("backbone.") for name in tensors):
@@ -43,7 +48,9 @@ def find(obj: Any, key: str | None = None, part: str | None = None) -> Weights:
 
 def _container(obj: Any, key: str | None) -> tuple[dict, str]:
     if not isinstance(obj, dict):
-        raise UserError(f"holds a {type(obj).__name__}, not a dictionary with weights; save model.state_dict() with torch.save.")
+        raise UserError(
+            f"holds a {type(obj).__name__}, not a dictionary with weights; save model.state_dict() with torch.save."
+        )
     names = ", ".join(sorted(str(name)[:40] for name in obj)[:12]) or "nothing"
     if key is not None:
         if not _weights_in(obj.get(key)):
@@ -53,22 +60,30 @@ def _container(obj: Any, key: str | None) -> tuple[dict, str]:
         return obj, ""
     found = [name for name in CONTAINERS if _weights_in(obj.get(name))]
     if not found:
-        raise UserError(f"holds no weights under {', '.join(CONTAINERS)}; its entries are: {names}. "
-                        "Give the checkpoint of a network, or name the entry with --key.")
+        raise UserError(
+            f"holds no weights under {', '.join(CONTAINERS)}; its entries are: {names}. "
+            "Give the checkpoint of a network, or name the entry with --key."
+        )
     if len(found) > 1:
         raise UserError(f"holds weights under {' and '.join(found)}; choose one with --key.")
     return obj[found[0]], found[0]
 
 
 def _weights_in(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items())
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items())
+    )
 
 
 def _part(tensors: dict, part: str | None) -> tuple[dict, str, list[str]]:
-    """One network of a distiller or a pretext task; the student, or the encoder that is used later, unless `part` says."""
+    """One network of a distiller or a pretext task; the student or the encoder used later, unless `part` says."""
     heads = {name.split(".", 1)[0] for name in tensors if "." in name}
-    for family, default in ((DISTILLERS, "student"), (ENCODERS, next((name for name in ENCODERS if name in heads), ""))):
+    for family, default in (
+        (DISTILLERS, "student"),
+        (ENCODERS, next((name for name in ENCODERS if name in heads), "")),
+    ):
         there = [name for name in family if name in heads]
         if not there:
             continue
@@ -85,7 +100,9 @@ def _part(tensors: dict, part: str | None) -> tuple[dict, str, list[str]]:
 def _backbone(tensors: dict) -> tuple[dict, list[str]]:
     others = sorted({name.split(".", 1)[0] for name in tensors} - {"backbone"})
     if unknown := [name for name in others if name not in EXTRAS]:
-        raise UserError(f"has {unknown[0]!r} beside `backbone`, which no known project writes; save the network's own state_dict().")
+        raise UserError(
+            f"has {unknown[0]!r} beside `backbone`, which no known project writes; save the network's own state_dict()."
+        )
     return _strip(tensors, "backbone."), others
 
 
