@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from kdjax.data.types import Raw, Split
 
 FORMAT = 1  # raise when decoding changes
+ABANDONED = 3600  # seconds after which an unfinished file belongs to nobody
 
 
 def folder(configured: str | None) -> Path:
@@ -52,7 +54,7 @@ def _read(path: Path, fingerprint: str) -> Raw | None:
                 return None
             train, test = (Split(stored[f"{name}_images"], stored[f"{name}_labels"]) for name in ("train", "test"))
             return Raw(meta["name"], train, test, meta["num_classes"], meta["stats"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception:  # damage can surface anywhere between the zip directory and the array headers
         warnings.warn(f"the cached data {path} is damaged and is built again", stacklevel=2)
@@ -64,6 +66,7 @@ def _write(path: Path, fingerprint: str, raw: Raw) -> None:
     beside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".building-", suffix=".npz", delete=False) as file:
             beside = Path(file.name)
             np.savez(file, meta=np.array(json.dumps(meta)), train_images=raw.train.images,
@@ -75,3 +78,10 @@ def _write(path: Path, fingerprint: str, raw: Raw) -> None:
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+def _sweep(where: Path) -> None:
+    """Removes what killed runs left half written."""
+    for file in where.glob(".building-*.npz"):
+        if time.time() - file.stat().st_mtime > ABANDONED:
+            file.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ OPCODES = frozenset((
     "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING",
     "BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "EMPTY_LIST", "APPEND", "APPENDS",
     "EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
+    "PUT", "GET", "INT", "LONG", "FLOAT", "STRING", "UNICODE", "LIST", "DICT",  # protocol 0
     "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"))
 
 
@@ -72,9 +73,9 @@ class _Array:
         _, self.shape, self.dtype, self.fortran, self.raw = state
 
     def plain(self) -> np.ndarray:
-        if self.dtype.code.lstrip("|") != "u1" or self.fortran or type(self.raw) is not bytes:
-            raise pickle.UnpicklingError("its array is not uint8 in row-major order")
-        return np.frombuffer(self.raw, np.uint8).reshape(self.shape)
+        if self.dtype.code.lstrip("|") != "u1" or type(self.raw) is not bytes:
+            raise pickle.UnpicklingError("its array is not uint8")
+        return np.frombuffer(self.raw, np.uint8).reshape(self.shape, order="F" if self.fortran else "C")
 
 
 def _plain(value):

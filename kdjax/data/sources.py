@@ -102,8 +102,8 @@ def _read(cfg) -> Raw:
 def _read_path(path: Path, cfg) -> Raw:
     kind = _kind(path)
     if kind is None:
-        raise UserError(f"{path} is no data set: give a .npz, a CIFAR archive, a prepared TFDS folder, or a folder with "
-                        "images in train/<class>/ and test/<class>/")
+        raise UserError(f"{path} is no data set: give a .npz, a CIFAR archive, a prepared TFDS folder, or a folder of "
+                        "images as train/<class>/ and test/<class>/")
     if kind is npz:
         return npz.read(path)
     options = {"verify": getattr(cfg, "verify", True)} if kind is cifar_archive else {"size": cfg.image_size}
