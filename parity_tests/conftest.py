@@ -31,8 +31,8 @@ def pytest_configure(config):
 def pytest_terminal_summary(terminalreporter):
     """One line a level: the worst error seen, so that a pass also says how close."""
     worst = {}
-    for (level, subject), (err, count) in RECORD.items():
-        best = worst.setdefault(level, [-1.0, "", 0])
+    for (level, subject, dtype), (err, count) in RECORD.items():
+        best = worst.setdefault(f"{level} {dtype}", [-1.0, "", 0])
         if err > best[0]:
             best[:2] = err, subject
         best[2] += count

@@ -38,7 +38,7 @@ def limit(level: str, dtype: str = "float64", platform: str = "cpu") -> float | 
 def error(got, want, scale: float | None = None, floor: float = FLOOR) -> float:
     """Largest |got - want| relative to max(scale, floor); scale defaults to the largest |want|. Non-finite: inf."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-    if got.shape != want.shape or not np.isfinite(got).all():
+    if got.shape != want.shape or not (np.isfinite(got).all() and np.isfinite(want).all()):
         return float("inf")
     if not want.size:
         return 0.0
@@ -46,13 +46,13 @@ def error(got, want, scale: float | None = None, floor: float = FLOOR) -> float:
     return float(np.abs(got - want).max() / max(scale, floor))
 
 
-RECORD: dict[tuple[str, str], list] = {}  # (level, subject) -> [worst error, comparisons]; the report is made from it
+RECORD: dict[tuple[str, str, str], list] = {}  # (level, subject, dtype) -> [worst error, comparisons], for the report
 
 
 def check(level: str, subject: str, got, want, *, what: str = "", dtype: str = "float64", **kwargs) -> float:
     """Assert one comparison of a level and record its error; `what` names the tensor in the message."""
     err = error(got, want, **kwargs)
-    row = RECORD.setdefault((level, subject), [0.0, 0])
+    row = RECORD.setdefault((level, subject, dtype), [0.0, 0])
     row[0], row[1] = max(row[0], err), row[1] + 1
     allowed = limit(level, dtype, platform())
     assert allowed is None or err <= allowed, f"{level} {subject} {what}: error {err:.2e} exceeds {allowed:.0e}"
