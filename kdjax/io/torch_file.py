@@ -83,7 +83,7 @@ def _refusal(error: Refused) -> str:
     if error.name.split(".")[0] in ACTING:
         return f"asks to run {error.name}, which no checkpoint needs, so it was not loaded; get the file elsewhere."
     if error.name:
-        return (f"holds more than weights: it needs {error.name}, as a whole pickled model does; load it in the project "
+        return (f"holds more than weights: it needs {error.name}, as a pickled model does; load it in the project "
                 "that wrote it and save model.state_dict() instead.")
     return f"cannot be read as a checkpoint: {error}; save model.state_dict() with torch.save instead."
 

@@ -50,7 +50,7 @@ def to_state_dict(net, variables: Mapping, counters: Mapping[str, int] | bool = 
         leaf = variables["batch_stats" if path[-1] in ("mean", "var") else "params"]
         for part in path:
             leaf = leaf[part]
-        out[torch_key(path)] = np.ascontiguousarray(_to_torch(np.asarray(leaf), path[-1], kind))
+        out[torch_key(path)] = np.array(_to_torch(np.asarray(leaf), path[-1], kind), order="C")
         if path[-1] == "var" and counters is not False:
             layer = ".".join(path[:-1])
             out[f"{layer}.{COUNTER}"] = np.array(0 if counters is True else counters.get(layer, 0), np.int64)

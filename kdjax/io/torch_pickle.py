@@ -60,9 +60,9 @@ class Opaque:
 def load(file, storages: dict[str, Storage] | None = None) -> Any:
     """The object of the one pickle that begins at the file's position; `file` is left after it.
 
-    storages: collects every storage that the pickle mentions, by key. Gives None, bool, int, float, str, bytes, list, tuple, dict, Tensor and Opaque. Raises Refused for a global
-    outside the list and for instructions that torch does not write; damaged bytes raise ValueError, IndexError,
-    KeyError or TypeError.
+    storages: collects every storage that the pickle mentions, by key. Gives None, bool, int, float, str, bytes, list,
+    tuple, dict, Tensor and Opaque. Raises Refused for a global outside the list and for instructions that torch does
+    not write; damaged bytes raise ValueError, IndexError, KeyError or TypeError.
     """
     stack: list = []
     memo: dict[int, Any] = {}
@@ -93,9 +93,10 @@ def load(file, storages: dict[str, Storage] | None = None) -> Any:
     raise ValueError("the pickle has no end")
 
 
-PUSH = frozenset(
-    "BININT BININT1 BININT2 INT LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE "
-    "SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8".split())
+PUSH = {
+    "BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
+    "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES",
+    "BINBYTES8"}
 CONSTANTS = {"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_TUPLE": tuple,
              "EMPTY_LIST": list, "EMPTY_DICT": dict, "MARK": lambda: MARK}
 

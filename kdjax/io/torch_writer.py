@@ -20,7 +20,7 @@ def write(path, state_dict: Mapping[str, np.ndarray], scalars: Mapping[str, int 
 
     state_dict: float32, float64 or int64 arrays. Raises KeyError for other types, OSError when the disk refuses.
     """
-    arrays = {key: np.ascontiguousarray(value) for key, value in state_dict.items()}
+    arrays = {key: np.asarray(value, order="C") for key, value in state_dict.items()}
     pickle = (
         b"\x80\x02}("
         + _text("model")
