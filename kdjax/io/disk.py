@@ -16,8 +16,8 @@ def explained(error: Exception, folder: str | os.PathLike, size: int, kept: str)
     """
     codes, text = _causes(error)
     if codes & FULL or "No space left" in text or "quota exceeded" in text:
-        return UserError(f"The disk of {folder} is full (a checkpoint needs about {size / 1e6:.1f} MB): free some space "
-                         f"and run the same command again ({kept})")
+        return UserError(f"The disk of {folder} is full (a checkpoint needs about {size / 1e6:.1f} MB): free some "
+                         f"space and run the same command again ({kept})")
     if codes or "Read-only file system" in text or "Permission denied" in text:
         return UserError(f"Cannot write a checkpoint in {folder} ({first_line(error)}): make the folder writable or "
                          f"choose another --workdir ({kept})")
