@@ -45,7 +45,8 @@ def test_a_changed_meaning_is_named(fields):
 @pytest.mark.parametrize("fields", [
     {"log__every_steps": 1}, {"log__plots": False}, {"checkpoint__keep": 5}, {"train__epochs": 300},
     {"train__steps": 9}, {"experiment__workdir": "x"}, {"data__dir": "x"}, {"data__cache_dir": "x"},
-    {"train__on_nan": "skip"}, {"devices": 4}, {"distributed__num_processes": 2}, {"data__eval_batch_size": 7}, {"train__deterministic": True},
+    {"train__on_nan": "skip"}, {"devices": 4},
+    {"distributed__num_processes": 2}, {"data__eval_batch_size": 7}, {"train__deterministic": True},
 ])
 def test_harmless_changes_pass(fields):
     assert changed(**fields) == []
