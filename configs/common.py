@@ -1,0 +1,106 @@
+"""What the configs share: the argument after the colon, the CIFAR protocol, and the demo."""
+import difflib
+import types
+
+from kdjax.config import default
+from kdjax.errors import UserError
+
+FLAGS = ("demo",)
+DEMO_EPOCHS = 10
+DEMO_PAIR = ("resnet14", "resnet8")
+
+
+def parse(arg, flags=(), **defaults):
+    """`teacher=wrn_40_2,student=wrn_16_2,demo` -> a namespace of the defaults, replaced by what is given.
+
+    defaults: the arguments that exist; their types are kept. flags: words that may stand alone, besides `demo`.
+    Raises UserError for an unknown argument or a value of another type.
+    """
+    flags = (*FLAGS, *flags)
+    known = {"dataset": "cifar100", "seed": 0, **dict.fromkeys(flags, False), **defaults}
+    given = {}
+    for part in filter(None, (arg or "").split(",")):
+        name, equals, text = part.strip().partition("=")
+        if name not in known or (name in flags) == bool(equals):
+            raise UserError(unknown(part, known, flags))
+        given[name] = convert(name, text, known[name]) if equals else True
+    return types.SimpleNamespace(**(known | given), given=frozenset(given))
+
+
+def unknown(part: str, known: dict, flags: tuple) -> str:
+    """The message for an argument that no config, or not this one, understands."""
+    near = difflib.get_close_matches(part.partition("=")[0], known, n=1)
+    usage = ",".join(name if name in flags else f"{name}=..." for name in known)
+    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"config argument {part!r} is not understood{guess}; it takes {usage}"
+
+
+def convert(name: str, text: str, like):
+    """The value in the type of its default."""
+    kind = {int: "a whole number", float: "a number"}.get(type(like), "a value")
+    try:
+        if not text:
+            raise ValueError(name)
+        return type(like)(text)
+    except ValueError:
+        raise UserError(f"config argument {name}={text!r} needs {kind}") from None
+
+
+def pair(arg, flags=(), teacher="resnet32x4", student="resnet8x4", **defaults):
+    """`parse` for a config that distils: with demo, the small pair replaces the default one."""
+    args = parse(arg, flags, teacher=teacher, student=student, **defaults)
+    if args.demo:
+        small = dict(zip(("teacher", "student"), DEMO_PAIR)) | {"dataset": "digits"}
+        args.__dict__.update({k: v for k, v in small.items() if k not in args.given})
+    return args
+
+
+def distil(args, method: str):
+    """The CIFAR protocol of RepDistiller for a pair of networks (spec/protocols.md 1): 240 epochs, batch 64, SGD 0.05.
+
+    The teacher is `teachers/NAME` (CIFAR-100) or `teachers/NAME_DATASET`; `teacher=` also takes a path, and several
+    joined by "+". With demo it is trained first.
+    """
+    config = alone(args, method, args.student)
+    teachers = args.teacher.split("+")
+    if args.demo and "/" not in args.teacher:
+        if len(teachers) > 1:
+            raise UserError("demo trains one teacher; name one, or give paths of trained ones")
+        config.teacher.name, config.teacher.train_epochs = args.teacher, DEMO_EPOCHS
+        config.experiment.compare = True
+    else:
+        config.teacher.name = ",".join("" if "/" in name else name for name in teachers)
+        config.teacher.checkpoint = ",".join(teacher_path(name, args.dataset) for name in teachers)
+    return config
+
+
+def teacher_path(name: str, dataset: str) -> str:
+    """Where a teacher is expected: a path as given, else in the folder teachers/."""
+    if "/" in name:
+        return name
+    return f"teachers/{name}" if dataset == "cifar100" else f"teachers/{name}_{dataset}"
+
+
+def alone(args, method: str, student: str):
+    """The same protocol without a teacher."""
+    config = default()
+    config.method.name, config.student.name = method, student
+    config.data.dataset, config.seed = args.dataset, args.seed
+    return small(config) if args.demo else config
+
+
+def small(config):
+    """A minute's worth: 10 epochs, milestones at the same fractions, two epochs of a pre-stage, nothing mirrored."""
+    scale_epochs(config, DEMO_EPOCHS)
+    config.train.init_epochs = 2
+    config.data.update({"flip": False, "eval_batch_size": 120})  # a mirrored digit is another one; 359 test images
+    config.log.every_steps = 10
+    return config
+
+
+def scale_epochs(config, epochs: int):
+    """`epochs` epochs, with the schedule's milestones at the same fractions."""
+    scale = epochs / config.train.epochs
+    config.optim.schedule.milestones = tuple(max(1, round(m * scale)) for m in config.optim.schedule.milestones)
+    config.train.epochs = epochs
+    return config

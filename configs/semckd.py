@@ -1,0 +1,16 @@
+"""SemCKD (Chen et al., AAAI 2021).
+
+    python -m kdjax.main --config configs/semckd.py:teacher=resnet32x4,student=resnet8x4
+    python -m kdjax.main --config configs/semckd.py:demo
+
+No accuracy for this setting is in our sources.
+"""
+from configs import common
+
+
+def get_config(arg=None):
+    args = common.pair(arg)
+    config = common.distil(args, "semckd")
+    config.loss.update({"gamma": 1.0, "alpha": 1.0, "beta": 400.0})  # distillers/imagenet: -c 1 -d 1 -b 400
+    config.method.semckd.soft = 1.0  # -s
+    return config

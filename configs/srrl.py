@@ -1,0 +1,15 @@
+"""SRRL (Yang et al., ICLR 2021).
+
+    python -m kdjax.main --config configs/srrl.py:teacher=resnet32x4,student=resnet8x4
+    python -m kdjax.main --config configs/srrl.py:demo
+
+No accuracy for this setting is in our sources.
+"""
+from configs import common
+
+
+def get_config(arg=None):
+    args = common.pair(arg)
+    config = common.distil(args, "srrl")
+    config.loss.update({"gamma": 1.0, "alpha": 1.0, "beta": 1.0})  # distillers/imagenet: -c 1 -d 1 -b 1
+    return config
