@@ -47,7 +47,8 @@ class RunCheckpoints:
         """Stores `tree` as `step`; when it returns, the step survives a power cut. A step saved again is replaced.
 
         tree: nested dicts (string keys) of jax or numpy arrays and Python scalars; see `leaves.to_host`.
-        meta: anything JSON can hold. best: this step's score, higher is better; the highest is kept (first on ties).
+        meta: anything JSON can hold. best: this step's score, higher is better, or the best so far: the first step with
+        the highest is kept.
         Raises UserError when the disk is full or not writable; earlier steps are then as they were.
         """
         leaves = to_host(tree)
