@@ -1,0 +1,42 @@
+"""Distillation losses: pure functions, arrays in, a scalar out. Organised by the kind of knowledge they transfer.
+
+Student first, teacher second; maps NHWC, vectors [B, D], logits [B, C]. Everything jits, differentiates and vmaps;
+float32 gives float32, float64 float64, and bfloat16 is computed (and returned) in float32. Gradients flow into every
+argument unless a docstring says "detached". A teacher's feature is frozen by the caller.
+"""
+from kdjax.losses.contrastive import (
+    crd,
+    crd_fifo,
+    dcd,
+    memory_update,
+    nce_from_scores,
+    queue_enqueue,
+    rrd,
+    rrd_momentum,
+    score_norm,
+)
+from kdjax.losses.feature import (
+    activation_boundary,
+    attention,
+    attention_map,
+    factor_transfer,
+    hint,
+    nst,
+    semckd,
+    semckd_weights,
+    simkd,
+    srrl,
+)
+from kdjax.losses.information import itrd_correlation, itrd_mutual, pkt, vid
+from kdjax.losses.ops import adaptive_avg_pool, l2_normalize, smooth_l1
+from kdjax.losses.prototype import prsd, prsd_density
+from kdjax.losses.relation import correlation_congruence, ega, fsp, ickd, kdsvd, rkd, similarity
+from kdjax.losses.response import dkd, kl_divergence, wsld
+
+__all__ = [
+    "activation_boundary", "adaptive_avg_pool", "attention", "attention_map", "correlation_congruence", "crd",
+    "crd_fifo", "dcd", "dkd", "ega", "factor_transfer", "fsp", "hint", "ickd", "itrd_correlation", "itrd_mutual",
+    "kdsvd", "kl_divergence", "l2_normalize", "memory_update", "nce_from_scores", "nst", "pkt", "prsd",
+    "prsd_density", "queue_enqueue", "rkd", "rrd", "rrd_momentum", "score_norm", "semckd", "semckd_weights",
+    "similarity", "simkd", "smooth_l1", "srrl", "vid", "wsld",
+]

@@ -1,0 +1,41 @@
+"""Knowledge in prototypes: how two views of a sample relate to cluster centres."""
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdjax.losses.ops import Array, einsum, promote
+from kdjax.losses.response import kl_divergence
+
+
+def prsd(z_s: Array, z_ss: Array, prototypes: Sequence[Array], density: Sequence[Array], *,
+         temperature: float = 4.0) -> Array:
+    """Prototypical structured relation distillation (DS-SRD): KL of the two views' similarities to prototypes.
+
+    z_s, z_ss: unit rows [B, D] of two views; per clustering r, prototypes[r] [M_r, D] and density[r] [M_r] (see
+    `prsd_density`). Returns the scalar mean over r of kl_divergence(z_s P^T / phi, z_ss P^T / phi, temperature).
+    Neither view is detached, and z_ss is the student's own second view: there is no teacher in this term as released.
+    """
+    z_s, z_ss = promote(z_s, z_ss)
+
+    def term(centres, phi):
+        centres, phi = promote(centres, phi)
+        logits_s, logits_ss = (einsum("bd,md->bm", z, centres) / phi for z in (z_s, z_ss))
+        return kl_divergence(logits_s, logits_ss, temperature=temperature)
+
+    return sum(term(c, p) for c, p in zip(prototypes, density, strict=True)) / len(prototypes)
+
+
+def prsd_density(sq_dist: np.ndarray, assign: np.ndarray, num_clusters: int, *, temperature: float = 0.1) -> np.ndarray:
+    """Densities phi [num_clusters] of k-means clusters, float64, mean `temperature`. On the host, in numpy.
+
+    sq_dist [n]: squared distances to the centre assigned; assign [n]: int cluster ids. Mean distance over ln(n + 10);
+    clusters of at most one member get the largest of the others; clipped to the 10th and 90th percentile, rescaled.
+    If no cluster has an extent (all distances 0) every density is `temperature` (released code: NaN).
+    """
+    sq_dist, assign = np.asarray(sq_dist, np.float64).ravel(), np.asarray(assign).ravel()
+    members = np.bincount(assign, minlength=num_clusters)
+    extent = np.bincount(assign, weights=np.sqrt(np.maximum(sq_dist, 0)), minlength=num_clusters)
+    density = np.where(members > 1, extent / np.maximum(members, 1) / np.log(members + 10), 0.0)
+    density[members <= 1] = density.max()
+    density = np.clip(density, *np.percentile(density, [10, 90]))
+    return temperature * density / density.mean() if density.mean() > 0 else np.full(num_clusters, float(temperature))
