@@ -11,6 +11,7 @@ class AB(Method):
     """
 
     name, paper, year, taps = "ab", "Heo et al., AAAI", 2019, "every stage's pre-activation"
+    num_stages = 2
 
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)

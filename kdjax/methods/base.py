@@ -73,6 +73,7 @@ class Method:
     taps: str = "logits"
     needs_teacher: bool = True
     has_memory: bool = False
+    num_stages: int = 1
 
     def __init__(self, student, teacher, config):
         self.student, self.teacher, self.config = student, teacher, config

@@ -11,6 +11,7 @@ class FSP(Method):
     """
 
     name, paper, year, taps = "fsp", "Yim et al., CVPR", 2017, "stem and every stage's map"
+    num_stages = 2
 
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)

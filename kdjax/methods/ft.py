@@ -14,6 +14,7 @@ class FT(Method):
     """
 
     name, paper, year, taps = "ft", "Kim et al., NeurIPS", 2018, "last stage's map"
+    num_stages = 2
 
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)
