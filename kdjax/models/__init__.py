@@ -60,8 +60,8 @@ def build(name: str, *, num_classes: int, image_size: int = 32) -> Network:
 def load(path: str | os.PathLike, name: str | None = None) -> tuple[Network, Variables]:
     """A network and its variables: from a folder (converted, exported, or a run's) or directly from a torch file.
 
-    name: the architecture, for a torch file that does not tell; a folder always does. Raises UserError if the path does not
-    exist or cannot be read as a network.
+    name: the architecture, for a torch file that does not tell; a folder always does. Raises UserError if the path does
+    not exist or cannot be read as a network.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):

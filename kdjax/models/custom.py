@@ -78,5 +78,5 @@ def build(name: str, num_classes: int, image_size: int) -> CustomNetwork:
         raise UserError(f"cannot import {name} ({error}): give package.module:Class, importable from here") from error
     if not (inspect.isclass(cls) and issubclass(cls, nnx.Module)):
         raise UserError(f"{name} is not a flax.nnx.Module class")
-    sizes = {"image_size": image_size} if "image_size" in inspect.signature(cls).parameters else {}
+    sizes = {"image_size": image_size} if "image_size" in inspect.signature(cls.__init__).parameters else {}
     return CustomNetwork(name, lambda rngs: cls(num_classes=num_classes, rngs=rngs, **sizes), num_classes, image_size)

@@ -3,11 +3,13 @@
 Compute follows the input's dtype (bfloat16 images give bfloat16 convolutions); batch norm computes in at least float32.
 Parameters are born in JAX's default float: float32, or float64 under `jax_enable_x64`.
 """
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -20,35 +22,41 @@ class Initialiser(NamedTuple):
     bias: Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
 
-def _size(shape) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+def _sample(sampler: Callable, key: jax.Array, shape: tuple[int, ...]):
+    """Draws of any shape from a handful of compiled sizes: to compile one sampler a shape takes seconds a network."""
+    n = math.prod(shape)
+    flat = sampler(key, (4 ** max(5, math.ceil(math.log(n, 4))),))
+    flat = flat if isinstance(flat, jax.core.Tracer) else np.asarray(flat)
+    return flat[:n].reshape(shape)
 
 
 def _normal(std: Callable[[tuple[int, ...]], float]):
-    return lambda key, shape: std(shape) * jax.random.normal(key, shape)
+    return lambda key, shape: jax.device_put(std(shape) * _sample(jax.random.normal, key, shape))
 
 
 def _uniform(fan: Callable[[tuple[int, ...]], int], whole: bool):
     """Uniform in +-1/sqrt(fan), for the whole kernel or for its bias."""
     def draw(key, shape):
-        bound = fan(shape) ** -0.5
-        return jax.random.uniform(key, shape if whole else shape[-1:], minval=-bound, maxval=bound)
+        unit = 2 * _sample(jax.random.uniform, key, shape if whole else shape[-1:]) - 1
+        return jax.device_put(fan(shape) ** -0.5 * unit)
     return draw
 
 
+def constant(value: float, *shape: int) -> jax.Array:
+    """An array of JAX's default float, made without compiling anything."""
+    return jax.device_put(np.full(shape, value, jnp.result_type(float)))
+
+
 def _fan_in(shape) -> int:
-    return _size(shape[:-1])
+    return math.prod(shape[:-1])
 
 
 def _fan_out(shape) -> int:
-    return _size(shape[:-2]) * shape[-1]
+    return math.prod(shape[:-2]) * shape[-1]
 
 
 def _zeros(key, shape) -> jax.Array:
-    return jnp.zeros(shape[-1:])
+    return constant(0.0, shape[-1])
 
 
 TORCH = Initialiser(_uniform(_fan_in, True), _uniform(_fan_in, False))         # torch's own default: T-conv, T-lin
@@ -118,10 +126,10 @@ class BatchNorm(nnx.Module):
     kind = "bn"
 
     def __init__(self, channels: int, epsilon: float = 1e-5, momentum: float = 0.1, affine: bool = True):
-        self.scale = nnx.Param(jnp.ones(channels)) if affine else None
-        self.bias = nnx.Param(jnp.zeros(channels)) if affine else None
-        self.mean = nnx.BatchStat(jnp.zeros(channels))
-        self.var = nnx.BatchStat(jnp.ones(channels))
+        self.scale = nnx.Param(constant(1.0, channels)) if affine else None
+        self.bias = nnx.Param(constant(0.0, channels)) if affine else None
+        self.mean = nnx.BatchStat(constant(0.0, channels))
+        self.var = nnx.BatchStat(constant(1.0, channels))
         self.epsilon, self.momentum, self.use_running_average = epsilon, momentum, True
 
     def __call__(self, x: jax.Array) -> jax.Array:
