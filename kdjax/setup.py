@@ -15,7 +15,7 @@ from kdjax.errors import UserError
 from kdjax.evaluate import check_classes
 from kdjax.io.atomic import atomic_write_text
 from kdjax.io.run_meta import meaning_changed
-from kdjax.methods import chosen
+from kdjax.methods import chosen, find
 from kdjax.state import base_lr
 
 
@@ -118,8 +118,7 @@ def write_config(config, folder: Path, place) -> None:
 
 def load_teachers(config, data) -> tuple[tuple, tuple]:
     """(networks, variables) of config.teacher.checkpoint (several separated by commas), none for a method without teacher."""
-    from kdjax.methods import METHODS
-    if not any(METHODS[m].needs_teacher for m in chosen(config)):
+    if not any(find(m).needs_teacher for m in chosen(config)):
         return (), ()
     if not config.teacher.checkpoint:
         raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a converted folder "
@@ -138,8 +137,7 @@ def load_teachers(config, data) -> tuple[tuple, tuple]:
 
 def check_early(config) -> None:
     """The teacher's mistakes that can be told before any data is read."""
-    from kdjax.methods import METHODS
-    if any(METHODS[m].needs_teacher for m in chosen(config)) and config.teacher.checkpoint:
+    if any(find(m).needs_teacher for m in chosen(config)) and config.teacher.checkpoint:
         classes = sources.known_classes(config.data.dataset)
         for path in config.teacher.checkpoint.split(","):
             if not Path(path).exists():

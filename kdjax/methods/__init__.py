@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 
 from kdjax.errors import UserError
 from kdjax.methods.ab import AB
@@ -30,7 +31,7 @@ from kdjax.methods.srrl import SRRL
 from kdjax.methods.vid import VID
 from kdjax.methods.wsld import WSLD
 
-__all__ = ["ALIASES", "METHODS", "Adapt", "Context", "Method", "Stage", "build", "canonical", "chosen"]
+__all__ = ["ALIASES", "METHODS", "Adapt", "Context", "Method", "Stage", "build", "canonical", "chosen", "find"]
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (
     Vanilla, KD, FitNet, AT, SP, CC, VID, RKD, PKT, AB, FT, FSP, NST, KDSVD, CRD, ITRD, ICKD, DCD, RRD, EGA, WSLD, DKD,
@@ -43,13 +44,27 @@ ALIASES = {  # the flags of the original programs
 
 
 def canonical(name: str) -> str:
-    """The method's own name for a name or an alias; raises UserError with the near ones."""
+    """The method's own name for a name or an alias ("package.module:Class" stays); raises UserError with the near ones."""
     name = ALIASES.get(name, name)
-    if name in METHODS:
+    if name in METHODS or ":" in name:
         return name
     near = difflib.get_close_matches(name, [*METHODS, *ALIASES], n=3, cutoff=0.3)
     raise UserError(f"unknown method {name!r}; did you mean {', '.join(near) or 'one of ' + ', '.join(METHODS)}? "
                     f"`python -m kdjax.main --list` shows all")
+
+
+def find(name: str) -> type[Method]:
+    """The class of a method: of the table, or the user's own "package.module:Class"."""
+    if ":" not in name:
+        return METHODS[canonical(name)]
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"config.method.name={name!r} cannot be imported ({error}); give package.module:Class") from None
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise UserError(f"{name} is not a kdjax.methods.Method; derive it from that class")
+    return found
 
 
 def chosen(config) -> dict[str, float]:
@@ -64,7 +79,7 @@ def chosen(config) -> dict[str, float]:
 
 def build(config, student, teacher) -> dict[str, Method]:
     """The config's methods for a pair of networks (teacher may be None for `vanilla`)."""
-    methods = {name: METHODS[name](student, teacher, config) for name in chosen(config)}
+    methods = {name: find(name)(student, teacher, config) for name in chosen(config)}
     needy = [name for name, method in methods.items() if method.needs_teacher and teacher is None]
     if needy:
         raise UserError(f"method {needy[0]!r} needs a teacher; set config.teacher.checkpoint to a converted folder or "
