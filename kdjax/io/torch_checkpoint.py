@@ -83,7 +83,7 @@ def _read(path: str, name: str | None, key: str | None, part: str | None, image_
             shapes = {key: tensor.shape for key, tensor in weights.tensors.items()}
         classes = recognize.num_classes(shapes)
         name, net = _network(path, name, shapes, classes, image_size, bool(weights.found["part"]))
-        state_dict = {key: _sound(key, fetch(tensor)) for key, tensor in weights.tensors.items()}
+        state_dict = {key: _sound(key, fetch(tensor), net is not None) for key, tensor in weights.tensors.items()}
         metadata = _metadata(path, obj, fetch, weights, state_dict)
         if image_size != 32:
             metadata["image_size"] = image_size
@@ -99,12 +99,15 @@ def _network(path: str, asked: str | None, shapes, classes: int | None, image_si
     name = asked or folder or seen
     if name is None:
         return None, None
+    if classes is None:
+        raise UserError(f"has no classifier, so it is not a whole {name}; use the checkpoint of the whole network.")
+    try:
+        net = models.build(name, num_classes=classes, image_size=image_size)
+    except UserError as error:
+        raise UserError(f"cannot be read as asked: {error}") from None
     if seen and name != seen and ":" not in name:
         said = "--model says" if asked else "the folder's name says"
         raise UserError(f"holds a {seen}, but {said} {name}; if the file is right, use --model {seen}.")
-    if classes is None:
-        raise UserError(f"has no classifier, so it is not a whole {name}; use the checkpoint of the whole network.")
-    net = models.build(name, num_classes=classes, image_size=image_size)
     check_keys(net, shapes)
     return name, net
 
@@ -120,9 +123,11 @@ def _sskd_keys(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.replace("classifier.", "classifier.0."): tensor for key, tensor in tensors.items()}
 
 
-def _sound(key: str, array: np.ndarray) -> np.ndarray:
+def _sound(key: str, array: np.ndarray, is_weight: bool) -> np.ndarray:
     if key.endswith(COUNTER):
         return array.astype(np.int64)
+    if is_weight and array.dtype.kind != "f":
+        raise UserError(f"has {key} as {array.dtype}, not as a floating-point weight; save an unquantised network.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UserError(
             f"has NaN or infinite values in {key}; the training that wrote it diverged, so use another checkpoint."
