@@ -52,11 +52,11 @@ def translate(argv: list[str]) -> list[str]:
 
 def parse(argv: list[str]):
     """The config of a command line; every mistake is a UserError."""
-    values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", None, flag_values=values)
+    values, words = flags.FlagValues(), ["kdjax.main", *translate(argv)]
+    config_flags.DEFINE_config_file("config", None, flag_values=values, sys_argv=words)
     flags.DEFINE_string("workdir", "", "the run's folder", flag_values=values)
     try:
-        rest = values(["kdjax.main", *translate(argv)])
+        rest = values(words)
         config = values.config
     except UserError:
         raise
@@ -102,12 +102,12 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     config = parse(argv)
     prepare_backend(config)
-    from kdjax import parallel, train
-    parallel.start(config)
+    from kdjax import processes, results, train
     try:
-        train.run(config)
+        with processes.joined(config):
+            train.run(config)
     except Stopped as stop:
-        print(f"\n{stop}", flush=True)
+        results.say(f"\n{stop}")
         return EXIT_STOPPED
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)

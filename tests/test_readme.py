@@ -1,0 +1,43 @@
+"""The README's examples run as written."""
+import pathlib
+import re
+import sys
+
+import pytest
+
+from kdjax import main, train
+
+README = (pathlib.Path(__file__).resolve().parents[1] / "README.md").read_text()
+FAST = ["--config.data.per_class=20", "--config.train.epochs=2", "--config.teacher.train_epochs=1", "--config.data.batch_size=32",
+        "--config.teacher.min_accuracy=0", "--config.experiment.compare=False", "--config.teacher.name=wrn_10_1",
+        "--config.log.tensorboard=False", "--config.log.plots=False"]
+
+
+def example(name: str) -> tuple[str, list[str]]:
+    """The python block that is saved as `name`, and the arguments of the command after it."""
+    code = re.search(rf"`{name}`:\n\n```python\n(.*?)```", README, re.S)[1]
+    command = README[README.index(code):].split("```sh\n")[1].split("```")[0].strip()
+    return code, command.split()[3:]
+
+
+@pytest.mark.parametrize("name", ["my_methods.py", "my_nets.py"])
+def test_the_example_trains(name, tmp_path, monkeypatch):
+    code, arguments = example(name)
+    (tmp_path / name).write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = main.parse([*arguments, *FAST, f"--workdir={tmp_path / 'run'}"])
+    result = train.run(config)
+    assert result["epochs"] == 2 and 0 <= result["last"]["top1"] <= 100
+    sys.modules.pop(name.removesuffix(".py"), None)
+
+
+def test_the_method_example_has_about_thirty_lines():
+    assert 15 <= len(example("my_methods.py")[0].splitlines()) <= 35
+
+
+def test_every_command_and_page_that_the_readme_names_exists():
+    root = pathlib.Path(__file__).resolve().parents[1]
+    for path in {*re.findall(r"\]\(([\w/]+\.md)\)", README), *re.findall(r"configs/\w+\.py", README)}:
+        assert (root / path).exists(), path
+    for target in re.findall(r"^make (\w+)", README, re.M):
+        assert f"\n{target}:" in (root / "Makefile").read_text()
