@@ -152,7 +152,8 @@ class BatchNorm(nnx.Module):
 
     def _track(self, running: nnx.BatchStat, batch: jax.Array) -> None:
         old = running[...]
-        running[...] = (1 - self.momentum) * old + self.momentum * lax.stop_gradient(batch).astype(old.dtype)
+        new = (1 - self.momentum) * old + self.momentum * lax.stop_gradient(batch).astype(old.dtype)
+        running.set_raw_value(new)      # `running[...] = new` asks a tracer for its sharding: quadratic in depth
 
 
 class Sequence(nnx.Module):
