@@ -4,6 +4,7 @@ The folder is whole or not there: it is written beside and renamed. network.json
 and the sha256 of the weights, which `load_network` checks.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -130,22 +131,17 @@ def refuse_to_overwrite(path: pathlib.Path) -> None:
     raise UserError(f"{path} exists and is not a network's folder; choose another place with --out.")
 
 
-class _writing:  # noqa: N801
+@contextlib.contextmanager
+def _writing(path):
     """A file that is about to be written: makes its folder, and turns the disk's refusals into one sentence."""
-
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
-
-    def __enter__(self):
-        if self.path.is_dir():
-            raise UserError(f"{self.path} is a folder; give the name of a file.")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-
-    def __exit__(self, kind, error, _):
-        if isinstance(error, OSError):
-            raise UserError(
-                f"{self.path} cannot be written ({error.strerror}); free some space or choose another place."
-            ) from None
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the name of a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); free space or choose another place.") from None
 
 
 def _torch_arrays(net, variables: dict, metadata: dict) -> dict[str, np.ndarray]:

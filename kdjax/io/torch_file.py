@@ -3,6 +3,7 @@
 Everything a file says about sizes is checked against the bytes that are there before any memory is taken for it.
 """
 
+import contextlib
 import functools
 import io
 import math
@@ -54,27 +55,26 @@ def open_torch_file(path: str | os.PathLike) -> tuple[Any, Fetch]:
     return obj, fetch
 
 
-class naming:  # noqa: N801
+@contextlib.contextmanager
+def naming(path: str):
     """Turns whatever goes wrong inside into one sentence that begins with the file's name."""
+    try:
+        yield
+    except Exception as error:  # damaged bytes fail to parse in many ways
+        text = _sentence(error)
+    else:
+        return
+    raise UserError(text if text.startswith(path) else f"{path} {text}")
 
-    def __init__(self, path: str):
-        self.path = path
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, _):
-        if error is None or not isinstance(error, Exception):
-            return
-        if isinstance(error, UserError):
-            text = str(error)
-        elif isinstance(error, Refused):
-            text = _refusal(error)
-        elif isinstance(error, OSError):
-            text = f"cannot be read ({error.strerror or error}); check the path and your permissions."
-        else:  # the many ways in which damaged bytes fail to parse
-            text = f"is damaged or cut short ({type(error).__name__}: {str(error)[:80]}); download or copy it again."
-        raise UserError(text if text.startswith(self.path) else f"{self.path} {text}") from None
+def _sentence(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, Refused):
+        return _refusal(error)
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error}); check the path and your permissions."
+    return f"is damaged or cut short ({type(error).__name__}: {str(error)[:80]}); download or copy it again."
 
 
 def _refusal(error: Refused) -> str:
