@@ -1,7 +1,6 @@
 """The run, read top to bottom: data, teacher, stages, epochs, evaluation, log, save."""
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import time
@@ -12,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax import epoch_step, evaluate, methods, models, parallel, results, setup
+from kdjax import epoch_step, evaluate, methods, models, parallel, processes, results, setup
 from kdjax.data import batches, sources
 from kdjax.errors import UserError
 from kdjax.io import run_log
@@ -52,12 +51,12 @@ def run(config, data=None) -> dict:
     folder = setup.workdir(config)
     setup.check(config)
     setup.check_early(config)
-    with run_lock(folder) if parallel.is_first() else contextlib.nullcontext():
+    with processes.held_by_first(lambda: run_lock(folder)):
         if (done := results.finished(config, folder)) is not None:
-            print(f"{folder} is finished; its result:\n{results.summary(done)}")
+            results.say(f"{folder} is finished; its result:\n{results.summary(done)}")
             return done
         results.make_teacher(config, folder, data, run)
-        data = data or sources.load(config.data, config.seed)
+        data = data or processes.in_turn(lambda: sources.load(config.data, config.seed))
         this = prepare(config, folder, data)
         try:
             with this.stop:
@@ -76,7 +75,7 @@ def prepare(config, folder: Path, data) -> Run:
     chosen = methods.build(config, student, teachers[0] if teachers else None)
     setup.check_replicas(config, place, chosen)
     setup.check_resume(config, folder)
-    log = run_log.RunLog(folder, config.log.tensorboard, quiet=not parallel.is_first())
+    log = run_log.RunLog(folder, config.log.tensorboard, quiet=not processes.is_first())
     log.say(setup.header(config, data, student, teachers, place))
     this = Run(config, folder, data, student, teachers, variables, chosen, place, log, StopSignal(),
                RunCheckpoints(folder / "checkpoints", keep=config.checkpoint.keep), results.no_history())
@@ -89,9 +88,9 @@ def teacher_accuracy(this: Run) -> dict | None:
     """The first teacher on the test set; refuses one that is no better than chance."""
     if not this.teachers:
         return None
-    data = this.data
-    got = evaluate.evaluate(this.teachers[0], this.teacher_variables[0], data.test, data.mean, data.std,
-                            this.config.data.eval_batch_size)
+    data, teacher = this.data, this.teachers[0]
+    step = evaluate.scorer(lambda v, x: teacher.apply(v, x, train=False)[0].logits, data.mean, data.std, eval_dtype(this.config))
+    got = scored(this, step, this.place.put(this.teacher_variables[0]), this.place.put(data.test._asdict()))
     name, least = this.teachers[0].name, this.config.teacher.min_accuracy
     this.log.say(f"teacher {name}: top-1 {got['top1']:.2f}  top-5 {got['top5']:.2f}")
     least = 200 / data.num_classes if least is None else least
@@ -99,6 +98,17 @@ def teacher_accuracy(this: Run) -> dict | None:
         raise UserError(f"teacher {name} reaches {got['top1']:.2f}% on {data.name}, below config.teacher.min_accuracy="
                         f"{least:g}; check its checkpoint, config.data.dataset and config.data.stats")
     return got
+
+
+def eval_dtype(config):
+    """What images are evaluated in: float32, or float64 where that is trained in."""
+    return jnp.promote_types(epoch_step.DTYPES[config.train.dtype], jnp.float32)
+
+
+def scored(this: Run, step, variables, data: dict, check=lambda: None) -> dict:
+    """`evaluate.score` on all devices; variables and data are there already."""
+    size = this.place.eval_batch(this.config.data.eval_batch_size, len(data["labels"]))
+    return evaluate.score(step, variables, data, size, lambda x: this.place.put(x, this.place.stacked), check)
 
 
 def train(this: Run) -> dict:
@@ -147,7 +157,7 @@ def plan(this: Run) -> list[Plan]:
             plans.append(Plan(f"{name}: {stage.name}", task, config.train.init_epochs, steps, per_epoch, offset))
             offset += steps
     steps = config.train.steps or config.train.epochs * per_epoch
-    rate = learning_rate(config, steps)
+    rate = learning_rate(config, per_epoch)
     epochs = -(-steps // per_epoch)
     return [*plans, Plan("main", Task(**common, tx=sgd(config, rate)), epochs, steps, per_epoch, offset)]
 
@@ -199,6 +209,7 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
     compiled = place.compile(epoch_step.make(p.task, config, this.data.mean, this.data.std, p.steps_per_epoch, p.name, place))
     score = scorer(this, p) if number == len(stages) - 1 else None
     speed = run_log.Speed(this.history["images"], this.history["speed_seconds"])
+    vote = processes.Vote(place, this.stop)
 
     def save(state, epoch):
         meta = {"stage": number, "epoch": epoch, "history": this.history, "config": setup.plain(config)}
@@ -206,9 +217,9 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
         this.checkpoints.save(p.offset + step, pure(place.get(state)), meta, best)
 
     def pause(epoch):
-        if this.stop.requested:
+        if vote.stop:
             save(state, epoch)
-            raise Stopped(this.stop.name, this.folder, p.offset + step)
+            raise Stopped(this.stop.name or "a signal to another process", this.folder, p.offset + step)
 
     first = recorded(this, p) + 1
     for epoch in range(first, p.epochs + 1):
@@ -219,11 +230,12 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
         ticks, began = deque(), time.perf_counter()
         while step < end:
             row = step % p.steps_per_epoch
-            state, tick = compiled(state, teachers, data, orders[row >= len(orders[0])] if len(orders) > 1 else orders[0])
+            order = orders[row >= len(orders[0])] if len(orders) > 1 else orders[0]
+            state, tick = compiled(state, teachers, data, order, vote.ballot())
             step += 1
             ticks.append(tick)
             if len(ticks) > IN_FLIGHT:
-                ticks.popleft().block_until_ready()
+                vote.hear(ticks.popleft())
             if step % config.log.every_steps == 0 or row == 0 or this.log.due():
                 report(this, p, state, step, epoch, speed)
             pause(epoch)
@@ -290,17 +302,16 @@ def close_epoch(this: Run, p: Plan, state, step: int, epoch: int, score, seconds
 def scorer(this: Run, p: Plan):
     """(state, check) -> {"test_top1": ...}: evaluation of what is deployed, on every held-out split."""
     place, data = this.place, this.data
-    step = evaluate.scorer(lambda v, x: predict(p.task, v[0], v[1], x), data.mean, data.std)
+    step = evaluate.scorer(lambda v, x: predict(p.task, v[0], v[1], x), data.mean, data.std, eval_dtype(this.config))
     splits = {"test": data.test} | ({"valid": data.valid} if data.valid is not None else {})
-    held = {name: place.put({"images": s.images, "labels": s.labels}) for name, s in splits.items()}
+    held = {name: place.put(split._asdict()) for name, split in splits.items()}
     teachers = place.put(this.teacher_variables)
-    batch = lambda split: min(this.config.data.eval_batch_size, -(-len(split.labels) // len(place.devices)) * len(place.devices))
 
     def score(state, check):
         own = place.one({k: state[k] for k in ("params", "batch_stats")})
         row = {}
-        for name, split in splits.items():
-            got = evaluate.score(step, (own, teachers), held[name], batch(split), lambda x: place.put(x, place.stacked), check)
+        for name, split in held.items():
+            got = scored(this, step, (own, teachers), split, check)
             row |= {f"{name}_{k}": v for k, v in got.items() if k != "count"}
         return row
 
@@ -310,13 +321,17 @@ def scorer(this: Run, p: Plan):
 def finish(this: Run, state: dict) -> dict:
     """Exports the student, writes result.json and the curves, prints the table."""
     result = results.result(this.config, this.history, this.student.name, ",".join(t.name for t in this.teachers))
-    if parallel.is_first():
-        variables = {"params": state["params"]["student"], "batch_stats": state["batch_stats"]["student"]}
-        metadata = {"dataset": this.data.name, "top1": result["last"]["top1"], "method": list(this.methods)}
-        save_network(this.folder / "student", this.student, variables, metadata)
-        save_torch(this.folder / "student.pth", this.student, variables)
-        if this.config.log.plots:
-            run_log.curves(this.folder)
-        setup.write_json(this.folder / "result.json", result)
+    processes.first(lambda: export(this, state, result))
     this.log.say(results.summary(result))
     return json.loads(json.dumps(result))
+
+
+def export(this: Run, state: dict, result: dict) -> None:
+    """The files of a finished run."""
+    variables = {"params": state["params"]["student"], "batch_stats": state["batch_stats"]["student"]}
+    metadata = {"dataset": this.data.name, "top1": result["last"]["top1"], "method": list(this.methods)}
+    save_network(this.folder / "student", this.student, variables, metadata)
+    save_torch(this.folder / "student.pth", this.student, variables)
+    if this.config.log.plots:
+        run_log.curves(this.folder)
+    setup.write_json(this.folder / "result.json", result)
