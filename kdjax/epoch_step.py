@@ -29,7 +29,7 @@ def pick(config, data, mean, std, order, step, steps_per_epoch: int, purpose: st
 
 def no_metrics(names) -> dict:
     """Counters at the start of an epoch; names: the loss terms."""
-    zero = lambda: jnp.zeros((), jnp.float32)
+    zero = lambda: jnp.zeros(())
     return {"sums": {n: zero() for n in names}, "last": {n: zero() for n in names}, "correct": zero(), "images": zero(),
             "steps": zero(), "skipped": zero(), "bad_step": -jnp.ones((), jnp.int32),
             "bad": {n: jnp.zeros((), bool) for n in [*names, "gradient"]}}
@@ -38,11 +38,11 @@ def no_metrics(names) -> dict:
 def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step) -> dict:
     """Counters after one more step. The first step with something not finite is remembered with the guilty terms."""
     good = jnp.all(jnp.stack(list(finite.values())))
-    keep = lambda value: jnp.where(good, value.astype(jnp.float32), 0.0)
+    keep = lambda value, sum_: jnp.where(good, value.astype(sum_.dtype), 0)
     first_bad = ~good & (metrics["bad_step"] < 0)
     return {
-        "sums": {n: metrics["sums"][n] + keep(v) for n, v in terms.items()},
-        "last": {n: v.astype(jnp.float32) for n, v in terms.items()},
+        "sums": {n: metrics["sums"][n] + keep(v, metrics["sums"][n]) for n, v in terms.items()},
+        "last": {n: v.astype(metrics["last"][n].dtype) for n, v in terms.items()},
         "correct": metrics["correct"] + correct, "images": metrics["images"] + images,
         "steps": metrics["steps"] + good, "skipped": metrics["skipped"] + ~good,
         "bad_step": jnp.where(first_bad, step, metrics["bad_step"]),
@@ -51,11 +51,11 @@ def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step) 
 
 
 def make(task: Task, config, mean, std, steps_per_epoch: int, purpose: str, place):
-    """step(state, teachers, data, order) -> (state, tick) for `place.compile`. tick: the number of steps done, a buffer of
-    its own that the loop may wait for."""
+    """step(state, teachers, data, order, wishes) -> (state, tick) for `place.compile`. tick: whether any process
+    wishes to stop, in a buffer of its own that the loop may wait for."""
     share = place.replicas_of_pmap
 
-    def step(state, teachers, data, order):
+    def step(state, teachers, data, order, wishes=False):
         batch, key = pick(config, data, mean, std, order, state["step"], steps_per_epoch, purpose, place.spread, share)
         if place.mode == "pmap":
             key = jax.random.split(key, share)[jax.lax.axis_index(AXIS)] if share > 1 else key
@@ -63,9 +63,9 @@ def make(task: Task, config, mean, std, steps_per_epoch: int, purpose: str, plac
             new, finite = apply_gradients(task, state, grads, terms, stats, memory)
         else:
             new, terms, logits, finite = update(task, state, teachers, batch, key, config.replicas)
-        correct = jnp.sum(jnp.argmax(logits, -1) == batch["labels"]).astype(jnp.float32)
+        correct = jnp.sum(jnp.argmax(logits, -1) == batch["labels"])
         correct = jax.lax.psum(correct, AXIS) if place.mode == "pmap" else correct
         metrics = count(state["metrics"], terms, correct, len(batch["labels"]) * share, finite, state["step"])
-        return {**new, "metrics": metrics}, new["step"] + 0
+        return {**new, "metrics": metrics}, jnp.any(wishes)
 
     return step

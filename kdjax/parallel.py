@@ -1,7 +1,7 @@
-"""Where arrays live and how the step is mapped: jit over a 1-D mesh (the default), pmap, and several processes."""
+"""Where arrays live and how the step is mapped: jit over a 1-D mesh (default) or pmap, in one process or several."""
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable
 
 import jax
@@ -14,26 +14,14 @@ from kdjax.step import AXIS
 BATCH = "data"
 
 
-def start(config) -> None:
-    """Joins the other processes of a run, if there are any: config.distributed, or SLURM's variables."""
-    d = config.distributed
-    slurm = int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_STEP_NODELIST" in os.environ
-    if d.coordinator:
-        jax.distributed.initialize(d.coordinator, d.num_processes, d.process_id)
-    elif slurm:
-        jax.distributed.initialize()
-
-
-def is_first() -> bool:
-    """Whether this process writes files and speaks."""
-    return jax.process_index() == 0
-
-
 def devices(config) -> list:
     """The devices of the run: all, or the first `config.devices`."""
     every = jax.devices()
     if config.devices > len(every):
-        raise UserError(f"config.devices={config.devices} but this machine has {len(every)}; lower it or leave it 0 (all)")
+        raise UserError(f"config.devices={config.devices} but there are {len(every)}; lower it or leave it 0 (all)")
+    if jax.process_count() > 1 and config.devices not in (0, len(every)):
+        raise UserError(f"config.devices={config.devices} would leave out some of the {len(every)} devices of "
+                        f"{jax.process_count()} processes; leave it 0 (all)")
     return every[:config.devices or len(every)]
 
 
@@ -55,15 +43,18 @@ class Placement:
     def check(self, config) -> None:
         """Refuses batches that do not divide, and modes that do not exist."""
         count, batch, replicas = len(self.devices), config.data.batch_size, config.replicas
+        self.divisor = math.lcm(count, replicas)
         if self.mode not in ("jit", "pmap"):
             raise UserError(f"config.parallel={self.mode!r} is not a mode; use 'jit' or 'pmap'")
-        if replicas < 1 or batch % replicas or (batch // replicas) % 1:
-            raise UserError(f"config.data.batch_size={batch} does not divide into config.replicas={replicas}; change one of them")
-        if batch % count or config.data.eval_batch_size % count:
-            raise UserError(f"config.data.batch_size={batch} and eval_batch_size={config.data.eval_batch_size} must divide by "
-                            f"the {count} devices; change them or set config.devices")
+        if replicas < 1 or batch % replicas:
+            raise UserError(f"config.data.batch_size={batch} does not divide into config.replicas={replicas}; "
+                            f"change one of them")
+        if batch % count:
+            raise UserError(f"config.data.batch_size={batch} does not divide over the {count} devices; change it, or "
+                            f"set config.devices to a number that divides it")
         if replicas % count and replicas != 1:
-            raise UserError(f"config.replicas={replicas} must be 1 or a multiple of the {count} devices; change one of them")
+            raise UserError(f"config.replicas={replicas} must be 1 or a multiple of the {count} devices; "
+                            f"change one of them")
         if self.mode == "pmap" and (jax.process_count() > 1 or replicas not in (1, count)):
             raise UserError(f"config.parallel='pmap' makes one replica of each of the {count} devices of one process; "
                             f"leave config.replicas at 1, and use 'jit' for several processes")
@@ -87,11 +78,27 @@ class Placement:
         return jax.tree.map(lambda x: self.put(np.broadcast_to(np.asarray(x), (n, *np.shape(x))), self.stacked), tree)
 
     def put_order(self, order: np.ndarray):
-        """An epoch's index matrix [steps, batch], split over the devices along the batch."""
+        """An epoch's index matrix [steps, batch], split over the devices along the batch. Refuses a last, smaller batch
+        that does not divide."""
+        if order.shape[1] % self.divisor:
+            raise UserError(f"the last batch of an epoch has {order.shape[1]} images, which do not divide over "
+                            f"{len(self.devices)} devices and the replicas; set config.data.drop_last=True, or another "
+                            f"config.data.batch_size")
         if self.mode == "jit":
             return self.put(order, self.split)
         n = len(self.devices)
         return self.put(order.reshape(len(order), n, -1).swapaxes(0, 1), self.stacked)
+
+    def put_wish(self, wish: bool):
+        """What this process votes (see processes.Vote): a flag a device among several processes, else an unused one."""
+        if jax.process_count() == 1:
+            return self.put_state(np.zeros((), bool))
+        return jax.make_array_from_callback((len(self.devices),), self.stacked, lambda i: np.full(1, wish))
+
+    def eval_batch(self, wanted: int, images: int) -> int:
+        """About `wanted` images a batch, no more than there are, a multiple of the devices."""
+        count = len(self.devices)
+        return -(-min(wanted, images) // count) * count
 
     def get(self, tree):
         """Device arrays of `put_state`'s form -> numpy."""
@@ -103,7 +110,8 @@ class Placement:
         return state if self.mode == "jit" else self.put(self.get(state))
 
     def compile(self, step: Callable) -> Callable:
-        """step(state, teachers, data, order) -> (state, tick), donated; `step` sees one replica's share under pmap."""
+        """step(state, teachers, data, order, wishes) -> (state, tick), donated. Under pmap `step` sees one replica's
+        share."""
         if self.mode == "pmap":
             return jax.pmap(step, axis_name=AXIS, devices=self.devices, donate_argnums=0)
         return jax.jit(step, donate_argnums=0, out_shardings=self.replicated)

@@ -4,10 +4,17 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+from kdjax import processes
 from kdjax.errors import UserError
 from kdjax.io.run_log import clock, table
 from kdjax.methods import chosen
 from kdjax.setup import check_resume, read_json, write_json
+
+
+def say(text: str) -> None:
+    """A line for the person, from the first process."""
+    if processes.is_first():
+        print(text, flush=True)
 
 
 def no_history() -> dict:
@@ -78,7 +85,7 @@ def make_teacher(config, folder: Path, data, run) -> None:
         return
     if not config.teacher.name:
         raise UserError("config.teacher.train_epochs is set but config.teacher.name is not; name the teacher's network")
-    print(f"first the teacher, {config.teacher.name}", flush=True)
+    say(f"first the teacher, {config.teacher.name}")
     run(vanilla_of(config, folder / "teacher", config.teacher.name, config.teacher.train_epochs), data)
     config.teacher.checkpoint = str(folder / "teacher" / "student")
 
@@ -87,9 +94,9 @@ def compare(config, folder: Path, data, done: dict, run) -> dict:
     """Where a config says `experiment.compare`, trains the same student without a teacher and adds it to the result."""
     if not config.experiment.compare or done.get("alone"):
         return done
-    print("now the same student without a teacher", flush=True)
+    say("now the same student without a teacher")
     alone = run(vanilla_of(config, folder / "alone", config.student.name, config.train.epochs), data)
     done["alone"] = {k: alone[k] for k in ("last", "best")}
-    write_json(folder / "result.json", done)
-    print("\n" + summary(done), flush=True)
+    processes.first(lambda: write_json(folder / "result.json", done))
+    say("\n" + summary(done))
     return done

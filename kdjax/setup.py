@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jax
 
-from kdjax import models
+from kdjax import models, processes
 from kdjax.data import sources
 from kdjax.errors import UserError
 from kdjax.evaluate import check_classes
@@ -43,6 +43,12 @@ def workdir(config) -> Path:
         [*chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
          f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
+    processes.first(lambda: check_writable(folder))
+    return folder
+
+
+def check_writable(folder: Path) -> None:
+    """Creates the folder if need be; refuses one that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
@@ -50,7 +56,6 @@ def workdir(config) -> Path:
         probe.unlink()
     except OSError as error:
         raise UserError(f"cannot write in {folder} ({error.strerror}); choose another folder with --workdir") from None
-    return folder
 
 
 def check(config) -> None:
@@ -73,6 +78,8 @@ def check(config) -> None:
             value = value[part]
         if value not in allowed:
             raise UserError(f"config.{field}={value!r} is not one of {', '.join(allowed)}")
+    if config.train.dtype == "float64" and not jax.config.jax_enable_x64:
+        raise UserError("config.train.dtype=float64 needs 64-bit JAX; set JAX_ENABLE_X64=1 (python -m kdjax.main does it itself)")
     if base_lr(config) <= 0:
         raise UserError(f"config.optim.lr={base_lr(config)} must be positive")
 
@@ -111,9 +118,9 @@ def versions() -> dict:
 
 def write_config(config, folder: Path, place) -> None:
     """config.json: the resolved config and where it ran."""
-    if jax.process_index() == 0:
-        write_json(folder / "config.json", {"config": plain(config), "versions": versions(), "revision": revision(),
-                                            "devices": [d.device_kind for d in place.devices]})
+    processes.first(lambda: write_json(folder / "config.json", {
+        "config": plain(config), "versions": versions(), "revision": revision(),
+        "devices": [d.device_kind for d in place.devices]}))
 
 
 def load_teachers(config, data) -> tuple[tuple, tuple]:
