@@ -64,6 +64,7 @@ def naming(path: str):
         text = _sentence(error)
     else:
         return
+    text = "".join(c if c.isprintable() else "?" for c in text)  # parts of it come from the file
     raise UserError(text if text.startswith(path) else f"{path} {text}")
 
 

@@ -163,7 +163,7 @@ def _global(module: str, name: str) -> Global:
     full = f"{module}.{name}"
     known = full in CALLS or full == "argparse.Namespace" or (module == "torch" and name in STORAGES)
     if not known:
-        raise Refused(f"it needs {full}, which is not plain data", full)
+        raise Refused(f"it needs {full[:100]}, which is not plain data", full[:100])
     return Global(full)
 
 

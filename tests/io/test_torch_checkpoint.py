@@ -285,6 +285,10 @@ def test_a_small_file_cannot_fill_the_memory(tmp_path):
     refused(save(tmp_path / "shared.pth", shared), "larger than the file")
 
 
+def test_a_name_from_the_file_cannot_reach_the_terminal_as_a_command(tmp_path):
+    refused(_zip(tmp_path / "x.pth", b"\x80\x02c\x1b]0;\x07\n" + b"y" * 9999 + b"\n."), "it needs ?]0;?.yyy")
+
+
 def test_a_recompressed_zip_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.pth", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("x/data.pkl", b"\x80\x02}.")
