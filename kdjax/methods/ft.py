@@ -1,4 +1,5 @@
 """Factor transfer (Kim, Park, Kwak, NeurIPS 2018): a paraphraser is trained first, then a translator imitates it."""
+import jax
 import jax.numpy as jnp
 
 from kdjax import losses
@@ -32,6 +33,6 @@ class FT(Method):
         return {"reconstruction": jnp.mean((again - f_t) ** 2)}
 
     def loss(self, ctx, memory):
-        factor_t = ctx.adapt("paraphraser", ctx.teacher.features.maps[-1], method="encode")
+        factor_t = jax.lax.stop_gradient(ctx.adapt("paraphraser", ctx.teacher.features.maps[-1], method="encode"))
         factor_s = ctx.adapt("translator", ctx.student.features.maps[-1])
         return {self.name: losses.factor_transfer(factor_s, factor_t, p1=self.options.p1, p2=self.options.p2)}, memory

@@ -1,0 +1,76 @@
+"""Networks that are only shapes, and outputs that are only noise: what a method sees, without anything to compile."""
+import functools
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.config import default
+from kdjax.methods.base import Adapt, Context
+from kdjax.models import Features, Output
+
+B, N, CLASSES = 8, 60, 5
+
+
+class FakeNetwork(typing.NamedTuple):
+    """What methods ask of a Network: name, classes, and the shapes of its features."""
+
+    name: str
+    num_classes: int
+    feature_shapes: Features
+
+
+def network(name, maps, embedding):
+    return FakeNetwork(name, CLASSES, Features(maps, maps, (embedding,), maps[-1]))
+
+
+SMALL = network("resnet_s", ((8, 8, 4), (8, 8, 4), (4, 4, 6)), 6)
+SAME = network("resnet_t", ((8, 8, 4), (8, 8, 4), (4, 4, 6)), 6)
+OTHER = network("vgg_t", ((8, 8, 6), (4, 4, 8), (2, 2, 10)), 10)
+
+
+def config(**method):
+    """The defaults, at the size of these tests; method: blocks of options to update."""
+    c = default()
+    c.data.batch_size, c.method.feat_dim = B, 7
+    c.method.crd.update({"num_negatives": 9, "queue_size": 2 * B})
+    c.method.rrd.update({"num_negatives": 9, "queue_size": 2 * B})
+    for block, options in method.items():
+        c.method[block].update(options)
+    return c
+
+
+@functools.cache
+def output(net, seed):
+    """Random logits and (non-negative) features of a network."""
+    keys = iter(jax.random.split(jax.random.key(seed), 20))
+    draw = lambda shape: jax.nn.relu(jax.random.normal(next(keys), (B, *shape)) + 0.3)
+    s = net.feature_shapes
+    maps = tuple(map(draw, s.maps))
+    features = Features(maps, tuple(m - 0.5 for m in maps), draw(s.embedding), draw(s.pre_pool))
+    return Output(jax.random.normal(next(keys), (B, net.num_classes)), features)
+
+
+def labels():
+    return jnp.arange(N) % CLASSES
+
+
+def batch(**more):
+    index = jnp.arange(B) * 3
+    return {"labels": labels()[index], "index": index, "epoch": jnp.float32(1), **more}
+
+
+def variables(method):
+    """Fresh variables of all adapters, in one compiled call: drawn one by one they cost a second each."""
+    return jax.jit(lambda: {k: a.init(jax.random.key(i)) for i, (k, a) in enumerate(method.adapters.items())})()
+
+
+def context(method, adapters, student, teacher, more=None, train=None):
+    """A Context over given outputs. train: adapter name -> mode; all but `eval_mode` by default."""
+    params = {k: v["params"] for k, v in adapters.items()}
+    stats = {k: v["batch_stats"] for k, v in adapters.items()}
+    width = method.teacher.feature_shapes.embedding[0]
+    kernel = jax.random.normal(jax.random.key(9), (width, CLASSES))
+    train = train or (lambda name: name not in method.eval_mode)
+    adapt = Adapt(method.adapters, params, stats, train)
+    return Context(student, teacher, batch(**(more or {})), adapt, lambda e: e @ kernel, jax.random.key(4))
