@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A mistake the user can mend. Its message is one sentence that says what to do; command lines exit with status 2."""
+    """A mistake the user can mend; the message is a sentence that says what to do. Command lines exit with status 2."""

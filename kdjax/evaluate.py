@@ -1,4 +1,7 @@
-"""Accuracy of a network: `python -m kdjax.evaluate CHECKPOINT --dataset=cifar10 --data_dir=DIR [--stats=imagenet] [--json]`."""
+"""Accuracy of a network.
+
+    python -m kdjax.evaluate CHECKPOINT --dataset=cifar10 --data_dir=DIR [--stats=imagenet] [--json]
+"""
 from __future__ import annotations
 
 import argparse
@@ -17,11 +20,13 @@ from kdjax.step import cross_entropy
 
 
 def tally(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> dict:
-    """Weighted sums over a batch: top-1 and top-5 hits, loss, count. A tie counts against the network."""
+    """Weighted sums over a batch: top-1 and top-5 hits, loss, count. Of equal logits the first counts, as for argmax."""
     own = jnp.take_along_axis(logits, labels[:, None], axis=1)
-    rank = jnp.sum(logits > own, axis=1) + jnp.sum((logits == own) & (jnp.arange(logits.shape[1]) < labels[:, None]), axis=1)
+    tied_before = (logits == own) & (jnp.arange(logits.shape[1]) < labels[:, None])
+    rank = jnp.sum((logits > own) | tied_before, axis=1)
     hit = lambda k: jnp.sum(weights * (rank < k) * jnp.isfinite(own[:, 0]))
-    return {"top1": hit(1), "top5": hit(5), "loss": jnp.sum(weights * cross_entropy(logits, labels)), "count": weights.sum()}
+    loss = jnp.sum(weights * cross_entropy(logits, labels))
+    return {"top1": hit(1), "top5": hit(5), "loss": loss, "count": weights.sum()}
 
 
 def scorer(predict, mean, std, dtype=jnp.float32):
@@ -42,7 +47,8 @@ def score(step, variables, data, batch_size: int, place=lambda x: x, check=lambd
         check()
     totals = {k: float(np.asarray(v.addressable_data(0))) for k, v in totals.items()}
     n = totals["count"]
-    return {"top1": 100 * totals["top1"] / n, "top5": 100 * totals["top5"] / n, "loss": totals["loss"] / n, "count": int(n)}
+    percent = {k: 100 * totals[k] / n for k in ("top1", "top5")}
+    return {**percent, "loss": totals["loss"] / n, "count": int(n)}
 
 
 def evaluate(net, variables, split, mean, std, batch_size: int = 500) -> dict:
@@ -65,23 +71,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", help="a converted folder, a run, or a .pth file")
     parser.add_argument("--dataset", default="cifar100")
     parser.add_argument("--data_dir", default="")
-    parser.add_argument("--stats", default="auto", help="whose mean and std normalise: auto, cifar10, cifar100, imagenet")
+    parser.add_argument("--stats", default="auto", help="whose mean and std: auto, cifar10, cifar100, imagenet")
     parser.add_argument("--model", help="the architecture, for a .pth that does not tell")
     parser.add_argument("--batch_size", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
     options = {"name": args.model} if args.model else {}
     net, variables = models.load(args.checkpoint, **options)
-    fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats, verify=True,
-                                   image_size=None, per_class=0, valid_size=0, cache_dir="")
+    fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,
+                                   verify=True, image_size=None, per_class=0, valid_size=0, cache_dir="")
     known = sources.known_classes(args.dataset)
     check_classes(net, known or net.num_classes, args.dataset)
     data = sources.load(fields, seed=0)
     check_classes(net, data.num_classes, args.dataset)
     result = evaluate(net, variables, data.test, data.mean, data.std, args.batch_size)
     print(json.dumps(result) if args.json else
-          f"{net.name} on {data.name}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  loss {result['loss']:.4f}  "
-          f"({result['count']} images)")
+          f"{net.name} on {data.name}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  "
+          f"loss {result['loss']:.4f}  ({result['count']} images)")
     return 0
 
 

@@ -10,8 +10,9 @@ from flax import serialization, traverse_util
 
 
 def stream(seed: int, purpose: str, step=0) -> jax.Array:
-    """The PRNG key of one purpose at one step: a pure function of its arguments, so that a resumed run draws the same."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()) & 0x7FFFFFFF), step)
+    """The PRNG key of one purpose at one step: a pure function of its arguments, so a resumed run draws the same."""
+    purpose_number = zlib.crc32(purpose.encode()) & 0x7FFFFFFF
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose_number), step)
 
 
 def base_lr(config) -> float:
@@ -21,24 +22,25 @@ def base_lr(config) -> float:
     return float(config.optim.lr_override.get(config.student.name.split(":")[-1], 0.05))
 
 
-def learning_rate(config, steps_per_epoch: int):
-    """step -> learning rate, constant inside an epoch.
+def learning_rate(config, total_steps: int):
+    """step -> learning rate, constant inside each of the train.epochs equal parts of `total_steps`.
 
-    "step": base * decay ** (milestones passed), epochs counted from 1. "cosine": base * (1 + cos(pi e / epochs)) / 2 with
-    e = epoch - 1 + schedule.offset (offset 1 is what DS-SRD runs). "constant": base. Linear warm-up over optim.warmup_epochs.
+    "step": base * decay ** (milestones passed); epoch m + 1, counted from 1, is the first after milestone m. "cosine":
+    base * (1 + cos(pi e / epochs)) / 2 with e = epoch - 1 + schedule.offset (DS-SRD's own has offset 1). "constant": base.
+    Linear warm-up, by step, over optim.warmup_epochs.
     """
     base, schedule, epochs = base_lr(config), config.optim.schedule, config.train.epochs
+    powers = jnp.asarray([schedule.decay ** n for n in range(len(schedule.milestones) + 1)])
 
     def rate(step):
-        epoch = step // steps_per_epoch  # from 0
+        epoch = step * epochs // total_steps  # from 0
         if schedule.kind == "step":
-            passed = sum((epoch >= m).astype(jnp.int32) for m in map(jnp.asarray, schedule.milestones))
-            scale = jnp.asarray([schedule.decay ** n for n in range(len(schedule.milestones) + 1)])[passed]
+            scale = powers[sum((epoch >= m).astype(jnp.int32) for m in schedule.milestones)]
         elif schedule.kind == "cosine":
             scale = 0.5 * (1 + jnp.cos(jnp.pi * (epoch + schedule.offset) / epochs))
         else:
             scale = jnp.ones(())
-        warm = config.optim.warmup_epochs * steps_per_epoch
+        warm = config.optim.warmup_epochs * total_steps / epochs
         return base * scale * (jnp.minimum(1.0, (step + 1) / warm) if warm else 1.0)
 
     return rate

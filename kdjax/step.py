@@ -20,8 +20,8 @@ AXIS = "replica"  # the mapped axis of virtual replicas (vmap) and of devices (p
 class Task:
     """What is learned from whom: fixed for a stage; the step is traced once per task.
 
-    methods and weights share their keys. stage: None is the main stage. tx: the stage's optimizer. dtype: of the images and
-    so, for bfloat16, of the networks' compute.
+    methods and weights share their keys. stage: None is the main stage. tx: the stage's optimizer. teacher_train: the
+    teacher normalises with the batch's statistics, as the VID release does. skip_bad_steps: see `apply_gradients`.
     """
 
     student: Any
@@ -113,7 +113,7 @@ def main_terms(task: Task, made: dict, teacher, memory: dict, batch):
 
 
 def deployed(task: Task, made: dict, student) -> jax.Array:
-    """The logits of what is deployed: of the first method that adds something to the student, else the student's own."""
+    """The logits of what is deployed: the first method's that adds something to the student, else the student's own."""
     for name, method in task.methods.items():
         if type(method).predict is not Method.predict:
             return method.predict(made[name]._replace(adapt=made[name].adapt.afresh()))
@@ -141,8 +141,8 @@ def objective(task: Task, trained, fixed, stats, memory, teachers, batch, key):
 def gradients(task: Task, state: dict, teachers, batch, key, axis: str | None = None):
     """(gradients of the trained parameters, terms, statistics, memory, logits) of one batch, or of one replica's share.
 
-    With an axis name: gradients and terms are averaged over it and the statistics are replica 0's, as DistributedDataParallel
-    keeps them.
+    With an axis name: gradients and terms are averaged over it and the statistics are replica 0's, as
+    DistributedDataParallel keeps them.
     """
     trained, fixed = partition(state["params"], task.trains)
     grad = jax.grad(lambda p: objective(task, p, fixed, state["batch_stats"], state["memory"], teachers, batch, key),
@@ -169,10 +169,14 @@ def replicated_gradients(task: Task, state, teachers, batch, key, replicas: int)
 
 
 def apply_gradients(task: Task, state: dict, grads, terms, stats, memory) -> tuple[dict, dict]:
-    """The next state and the health of this step (finite terms, finite gradients)."""
+    """The next state and the health of this step (finite terms, finite gradients).
+
+    With task.skip_bad_steps a step that is not healthy changes nothing but the step count.
+    """
     trained, fixed = partition(state["params"], task.trains)
     updates, opt = task.tx.update(grads, state["opt"], trained)
-    new = {"params": combine(optax.apply_updates(trained, updates), fixed), "batch_stats": stats, "memory": memory, "opt": opt}
+    params = combine(optax.apply_updates(trained, updates), fixed)
+    new = {"params": params, "batch_stats": stats, "memory": memory, "opt": opt}
     finite = {name: jnp.isfinite(value) for name, value in terms.items()}
     finite["gradient"] = jnp.isfinite(optax.global_norm(grads))
     if task.skip_bad_steps:
@@ -182,7 +186,7 @@ def apply_gradients(task: Task, state: dict, grads, terms, stats, memory) -> tup
 
 
 def update(task: Task, state: dict, teachers: tuple, batch: dict, key=None, replicas: int = 1):
-    """One training step on one given batch: (new state, terms, logits, finite). Pure; jit it with `task` closed over."""
+    """One training step on one given batch: (new state, terms, logits, finite). Pure; jit it with task closed over."""
     grads, terms, stats, memory, logits = replicated_gradients(task, state, teachers, batch, key, replicas)
     new, finite = apply_gradients(task, state, grads, terms, stats, memory)
     return new, terms, logits, finite
@@ -190,7 +194,8 @@ def update(task: Task, state: dict, teachers: tuple, batch: dict, key=None, repl
 
 def predict(task: Task, state: dict, teachers: tuple, images: jax.Array) -> jax.Array:
     """The evaluated logits of the student (with whatever the method deploys beside it)."""
-    student, _ = task.student.apply({"params": state["params"]["student"], "batch_stats": state["batch_stats"]["student"]},
-                                    images, train=False)
-    made, _ = contexts(task, state["params"], state["batch_stats"], student, teachers, {"images": images}, None, train=False)
+    params, stats = state["params"], state["batch_stats"]
+    own = {"params": params["student"], "batch_stats": stats["student"]}
+    student, _ = task.student.apply(own, images, train=False)
+    made, _ = contexts(task, params, stats, student, teachers, {"images": images}, None, train=False)
     return deployed(task, made, student)

@@ -49,5 +49,6 @@ def check_finite(metrics: dict, stage: str, offset: int, last_good: int | None) 
     guilty = [n for n, bad in metrics["bad"].items() if bool(bad)]
     named = [n for n in guilty if n not in ("total", "gradient")] or guilty
     kept = f"checkpoint {last_good} is the last good one" if last_good is not None else "there is no checkpoint yet"
-    raise Diverged(f"step {offset + int(metrics['bad_step']) + 1} ({stage}): {', '.join(named)} is not finite; {kept}. "
-                   f"Lower config.optim.lr or the term's weight, or set config.train.on_nan=skip to leave such steps out.")
+    step = offset + int(metrics["bad_step"]) + 1
+    raise Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept}. Lower config.optim.lr or the "
+                   f"term's weight, or set config.train.on_nan=skip to leave such steps out.")

@@ -44,7 +44,7 @@ ALIASES = {  # the flags of the original programs
 
 
 def canonical(name: str) -> str:
-    """The method's own name for a name or an alias ("package.module:Class" stays); raises UserError with the near ones."""
+    """A method's own name for a name or an alias ("package.module:Class" stays); a UserError shows the near ones."""
     name = ALIASES.get(name, name)
     if name in METHODS or ":" in name:
         return name
