@@ -157,7 +157,7 @@ def plan(this: Run) -> list[Plan]:
             plans.append(Plan(f"{name}: {stage.name}", task, config.train.init_epochs, steps, per_epoch, offset))
             offset += steps
     steps = config.train.steps or config.train.epochs * per_epoch
-    rate = learning_rate(config, per_epoch)
+    rate = learning_rate(config, steps)
     epochs = -(-steps // per_epoch)
     return [*plans, Plan("main", Task(**common, tx=sgd(config, rate)), epochs, steps, per_epoch, offset)]
 
