@@ -3,9 +3,10 @@
 The contract: a flax.nnx.Module class made as Class(num_classes=..., rngs=...), and with image_size=... if its
 constructor takes it. Called with images [B, S, S, 3] it returns the logits [B, num_classes], or (logits, features) with
 features a `kdjax.models.Features` or a dict with any of maps, preact, embedding, pre_pool. It may hold Param and
-BatchStat variables. Layers switch by nnx's own train() and eval(). Optional: `trunk`, the names of the children that
-pre-stages train (default: none), and `classify(embedding) -> logits`, which SRRL and SimKD need of a teacher. What a
-network does not give is asked for in vain: a UserError names the feature and the network.
+BatchStat variables. Layers are switched by nnx's own train() and eval(); a `__call__(self, x, train)` is told as well.
+Optional: `trunk`, the names of the children that pre-stages train (default: none), and `classify(embedding) -> logits`,
+which SRRL and SimKD need of a teacher. What a network does not give is asked for in vain: a UserError names the feature
+and the network.
 """
 import importlib
 import inspect
@@ -14,7 +15,7 @@ import jax
 from flax import nnx
 
 from kdjax.errors import UserError
-from kdjax.models.network import Features, Network, Output
+from kdjax.models.network import Features, Functional, Network, Output
 
 
 @jax.tree_util.register_static
@@ -47,7 +48,9 @@ class CustomNetwork(Network):
     """A Network around a user's module."""
 
     def apply(self, variables, images, train=False):
-        returned, stats = super().apply(variables, images, train)
+        self._check(images)
+        mode = (train is True,) if "train" in inspect.signature(type(self._module()).__call__).parameters else ()
+        returned, stats = Functional.apply(self, variables, images, *mode, train=train)
         return self._as_output(returned), stats
 
     def classify(self, variables, embedding):

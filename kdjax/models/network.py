@@ -100,16 +100,18 @@ class Network(Functional):
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
 
     def apply(self, variables: Variables, images: jax.Array, train: bool | str = False) -> tuple[Output, Any]:
-        """images: [B, S, S, 3] float, S = image_size. train: True, False, or "trunk" (train mode inside the trunk
-        only).
+        """(Output, new batch_stats) of images [B, S, S, 3] float, S = image_size.
 
-        Returns (Output, new batch_stats). Raises UserError for images of another size.
+        train: True, False, or "trunk" (train mode inside the trunk only). Raises UserError for images of another size.
         """
+        self._check(images)
+        return super().apply(variables, images, train=train)
+
+    def _check(self, images: jax.Array) -> None:
         size = (self.image_size, self.image_size, 3)
         if tuple(images.shape[1:]) != size:
             raise UserError(f"{self.name} was built for images of shape {size}, not {tuple(images.shape[1:])}: "
                             "set image_size to the data's")
-        return super().apply(variables, images, train=train)
 
     def classify(self, variables: Variables, embedding: jax.Array) -> jax.Array:
         """The classifier head alone: [B, D] pooled vectors -> [B, classes] logits."""

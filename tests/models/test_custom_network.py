@@ -37,6 +37,11 @@ class LogitsOnly(nnx.Module):
         return self.linear(x.mean((1, 2)))
 
 
+class Told(LogitsOnly):
+    def __call__(self, x, train):
+        return super().__call__(x) + (1.0 if train else 0.0)
+
+
 class Dropping(LogitsOnly):
     def __init__(self, num_classes, rngs):
         super().__init__(num_classes, rngs)
@@ -46,7 +51,8 @@ class Dropping(LogitsOnly):
 @pytest.fixture(autouse=True)
 def own_module(monkeypatch):
     module = types.ModuleType("own_networks")
-    module.Small, module.LogitsOnly, module.Dropping, module.number = Small, LogitsOnly, Dropping, 3
+    module.Small, module.LogitsOnly, module.Told, module.Dropping = Small, LogitsOnly, Told, Dropping
+    module.number = 3
     monkeypatch.setitem(sys.modules, "own_networks", module)
 
 
@@ -62,6 +68,14 @@ def test_own_network_trains_and_shows_its_features():
     _, kept = jax.jit(net.apply)(variables, jnp.ones((2, 8, 8, 3)))
     assert not jnp.any(kept["norm"]["mean"])
     assert net.classify(variables, out.features.embedding).shape == (2, 7)
+
+
+def test_a_call_that_takes_train_is_told_the_mode():
+    net = models.build("own_networks:Told", num_classes=7, image_size=8)
+    variables, images = net.init(jax.random.key(0)), jnp.ones((2, 8, 8, 3))
+    trained, evaluated, trunk = (net.apply(variables, images, train=mode)[0].logits for mode in (True, False, "trunk"))
+    assert jnp.allclose(trained, evaluated + 1)
+    assert jnp.array_equal(trunk, evaluated)
 
 
 def test_a_missing_feature_is_named_when_it_is_asked_for():
