@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from parity_tests.reference.losses import adaptive_avg_pool
-from parity_tests.reference.losses.ops import raw_normalize
+from parity_tests.reference.losses.ops import gram, raw_normalize
 from parity_tests.reference.networks.base import conv
 
 
@@ -108,6 +108,18 @@ class VIDRegressor(nn.Module):
 
     def forward(self, x):
         return self.regressor(x), self.log_scale
+
+
+class VIDSeedRegressor(nn.Module):
+    """The VID authors' own: two 1x1 convolutions with nothing between, rho starting at softplus(5): (mean, rho)."""
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+        self.branch = nn.Sequential(conv(channels_s, channels_t, 1), conv(channels_t, channels_t, 1))
+        self.variance_param = nn.Parameter(torch.full((channels_t,), math.log1p(math.exp(5.0))))
+
+    def forward(self, x):
+        return self.branch(x), self.variance_param
 
 
 class LinearEmbed(nn.Module):
@@ -213,6 +225,31 @@ class Proj(nn.Module):
         return self.regressor(x)
 
 
+class SelfA(nn.Module):
+    """SemCKD's attention: query_i and key_j read rows of batch Gram matrices, regressor{i}{j} projects map i towards j.
+
+    (g_s, g_t) -> (proj, target, query [B, S, d], key [B, T, d]); proj, target: nested lists [S][T] of equal shapes.
+    """
+
+    def __init__(self, batch_size, channels_s, channels_t, factor=4):
+        super().__init__()
+        for i, s in enumerate(channels_s):
+            self.add_module(f"query_{i}", MLPEmbed(batch_size, batch_size // factor))
+            for j, t in enumerate(channels_t):
+                self.add_module(f"regressor{i}{j}", Proj(s, t))
+        for j in range(len(channels_t)):
+            self.add_module(f"key_{j}", MLPEmbed(batch_size, batch_size // factor))
+
+    def forward(self, g_s, g_t):
+        def rows(kind, maps):
+            return torch.stack([getattr(self, f"{kind}_{i}")(gram(f.flatten(1))) for i, f in enumerate(maps)], dim=1)
+
+        proj = [[getattr(self, f"regressor{i}{j}")(shrink(s, t.shape[2])) for j, t in enumerate(g_t)]
+                for i, s in enumerate(g_s)]
+        target = [[shrink(t, s.shape[2]) for t in g_t] for s in g_s]
+        return proj, target, rows("query", g_s), rows("key", g_t)
+
+
 class SRRLTransfer(nn.Module):
     """1x1 convolution, batch norm, ReLU on vectors seen as 1x1 maps."""
 
@@ -236,6 +273,23 @@ class SimKDProjector(nn.Module):
 
     def forward(self, x):
         return self.transfer(x)
+
+
+class Predictor(nn.Sequential):
+    """DS-SRD's head on logits: linear, BN, ReLU, linear, BN; each BN one level deeper, under `bn`."""
+
+    def __init__(self, num_classes, hidden):
+        super().__init__(nn.Linear(num_classes, hidden), WrappedBatchNorm(hidden), nn.ReLU(),
+                         nn.Linear(hidden, num_classes), WrappedBatchNorm(num_classes))
+
+
+class WrappedBatchNorm(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.bn = nn.BatchNorm1d(channels)
+
+    def forward(self, x):
+        return self.bn(x)
 
 
 class LinearClassifier(nn.Module):

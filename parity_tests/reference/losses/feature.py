@@ -64,9 +64,3 @@ def semckd_weights(query, key, *, soft=1.0):
     return torch.softmax(query @ key.transpose(1, 2) / soft, dim=-1)
 
 
-def semckd_gram(f):
-    """[B, ...] -> [B, B] inner products of the flattened maps: what SemCKD's query and key MLPs see."""
-    flat = f.flatten(1)
-    return flat @ flat.T
-
-

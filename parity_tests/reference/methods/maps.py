@@ -1,6 +1,4 @@
 """Methods on feature maps; taps and constants from spec/losses.md 5. f[1:-1] of the originals is `maps[1:]` here."""
-import torch
-
 from parity_tests.reference import adapters, losses
 from parity_tests.reference.adapters import shrink
 from parity_tests.reference.methods.base import Method
@@ -44,17 +42,19 @@ class KDSVD(Method):
 
 
 class VID(Method):
-    """A regressor and a variance per stage; log_scale is trained and decayed."""
+    """A regressor and a variance per stage, both trained and decayed; regressor "relu" (RepDistiller) or "linear"."""
 
-    def setup(self, student, teacher):
+    def setup(self, student, teacher, regressor="relu", eps=1e-5):
+        self.eps = eps
+        kind = {"relu": adapters.VIDRegressor, "linear": adapters.VIDSeedRegressor}[regressor]
         for i, (s, t) in enumerate(zip(student.maps[1:], teacher.maps[1:], strict=True)):
-            self.adapters[str(i)] = adapters.VIDRegressor(s[0], t[0])
+            self.adapters[str(i)] = kind(s[0], t[0])
 
     def loss(self, ctx, memory):
         terms = []
         for i, (f_s, f_t) in enumerate(stage_pairs(ctx)):
             mean, log_scale = ctx.adapt(str(i), shrink(f_s, f_t.shape[2]))
-            terms.append(losses.vid(mean, log_scale, f_t))
+            terms.append(losses.vid(mean, log_scale, f_t, eps=self.eps))
         return {"vid": sum(terms)}, memory
 
 
@@ -92,21 +92,13 @@ class SimKD(Method):
 class SemCKD(Method):
     """Every pair of stages, weighted by attention between batch similarities; the MLPs are as wide as the batch."""
 
-    def setup(self, student, teacher, batch_size, soft=1.0, factor=4):
+    def setup(self, student, teacher, batch_size, soft=1.0):
         self.soft = soft
-        for i, s in enumerate(student.maps[1:]):
-            self.adapters[f"query_{i}"] = adapters.MLPEmbed(batch_size, batch_size // factor)
-            for j, t in enumerate(teacher.maps[1:]):
-                self.adapters[f"regressor{i}{j}"] = adapters.Proj(s[0], t[0])
-        for j in range(len(teacher.maps) - 1):
-            self.adapters[f"key_{j}"] = adapters.MLPEmbed(batch_size, batch_size // factor)
+        channels = [[m[0] for m in net.maps[1:]] for net in (student, teacher)]
+        self.adapters["attention"] = adapters.SelfA(batch_size, *channels)
 
     def loss(self, ctx, memory):
         maps_s, maps_t = ctx.student.features.maps[1:], ctx.teacher.features.maps[1:]
-        proj = [[ctx.adapt(f"regressor{i}{j}", shrink(s, t.shape[2])) for j, t in enumerate(maps_t)]
-                for i, s in enumerate(maps_s)]
-        target = [[shrink(t, s.shape[2]) for t in maps_t] for s in maps_s]
-        query = [ctx.adapt(f"query_{i}", losses.feature.semckd_gram(f)) for i, f in enumerate(maps_s)]
-        key = [ctx.adapt(f"key_{j}", losses.feature.semckd_gram(f)) for j, f in enumerate(maps_t)]
-        weights = losses.semckd_weights(torch.stack(query, 1), torch.stack(key, 1), soft=self.soft)
+        proj, target, query, key = ctx.adapt("attention", maps_s, maps_t)
+        weights = losses.semckd_weights(query, key, soft=self.soft)
         return {"semckd": losses.semckd(proj, target, weights)}, memory
