@@ -91,9 +91,9 @@ def teacher_head(task: Task, teachers: tuple) -> Callable | None:
 
 
 def prefixed(name: str, terms: dict) -> dict:
-    """Terms under their method's name: `crd`, `itrd/mutual`."""
+    """Terms under their method's name: `crd`, `itrd.mutual`."""
     name = name.rpartition(":")[2]
-    return {name if term == name else f"{name}/{term}": value for term, value in terms.items()}
+    return {name if term == name else f"{name}.{term}": value for term, value in terms.items()}
 
 
 def main_terms(task: Task, made: dict, teacher, memory: dict, batch):
