@@ -65,7 +65,7 @@ def test_evaluation_equals_torch_in_float64(name):
             check_features([*features.preact, features.embedding], file.data, "preact", meta["preact_feat_shapes"])
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not str(name).startswith("ickd_wrn")])
+@pytest.mark.parametrize("name", NAMES)
 def test_training_equals_torch_in_float64(name):
     with jax.enable_x64(True):
         net, variables, images, file = load(name, jnp.float64)
