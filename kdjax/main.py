@@ -1,12 +1,11 @@
 """The front door: `python -m kdjax.main --config configs/itrd.py:teacher=resnet56,student=resnet20 [--config.FIELD=VALUE ...]`."""
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 
-from absl import flags
-from ml_collections import config_flags
-
+from kdjax import config_file
 from kdjax.cli import guarded
 from kdjax.errors import UserError
 from kdjax.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped
@@ -40,11 +39,11 @@ def translate(argv: list[str]) -> list[str]:
             out.append(f"{flag}={value}" if _ else flag)
             continue
         if not _ and not rest:
-            raise UserError(f"{flag} needs a value")
+            raise UserError(f"{flag} needs a value; `--help` shows how")
         value = value if _ else rest.pop(0)
         if flag == "--distill":
             from kdjax.methods import canonical
-            out.insert(0, f"--config=configs/{canonical(value)}.py")
+            out.append(f"--config=configs/{canonical(value)}.py")
         else:
             out.append(f"--config.{ORIGINAL[flag]}={value}")
     return out
@@ -52,33 +51,42 @@ def translate(argv: list[str]) -> list[str]:
 
 def parse(argv: list[str]):
     """The config of a command line; every mistake is a UserError."""
-    values, words = flags.FlagValues(), ["kdjax.main", *translate(argv)]
-    config_flags.DEFINE_config_file("config", None, flag_values=values, sys_argv=words)
-    flags.DEFINE_string("workdir", "", "the run's folder", flag_values=values)
-    try:
-        rest = values(words)
-        config = values.config
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"there is no config file {error.filename or error}; `python -m kdjax.main --list` shows those that exist") \
-            from None
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, SyntaxError, ImportError, OSError) as error:
-        raise UserError(explain(error)) from None
-    if len(rest) > 1:
-        raise UserError(f"{rest[1]!r} is not understood; fields are set as --config.FIELD=VALUE")
-    if config is None:
+    spec, workdir, fields = None, "", []
+    rest = translate(argv)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        name = flag.lstrip("-")
+        if not flag.startswith("-") or not (name in ("config", "workdir") or name.startswith(("config.", "noconfig."))):
+            raise UserError(not_understood(flag))
+        value = value if equals else None
+        if name.startswith("noconfig."):
+            fields.append((name.removeprefix("noconfig."), "False"))
+            continue
+        if value is None and rest and not rest[0].startswith("-"):
+            value = rest.pop(0)
+        if name.startswith("config."):
+            fields.append((name.removeprefix("config."), value))
+        elif not value:
+            raise UserError(f"--{name} needs a value; `--help` shows how")
+        elif name == "config":
+            spec = value
+        else:
+            workdir = value
+    if spec is None:
         raise UserError("say what to run: --config configs/itrd.py (or --distill NAME); `--help` shows more")
-    if values.workdir:
-        config.experiment.workdir = values.workdir
+    config = config_file.load(spec)
+    for name, value in fields:
+        config_file.override(config, name, value)
+    if workdir:
+        config_file.override(config, "experiment.workdir", workdir)
     return config
 
 
-def explain(error: Exception) -> str:
-    """An argument error of absl or ml_collections as one sentence."""
-    text = " ".join(str(error.args[0] if error.args else error).split())
-    text = text.replace("Did you mean", "did you mean")
-    return f"{text.rstrip('.')}; `python -m kdjax.main --list` shows configs and names, docs/config.md every field"
+def not_understood(word: str) -> str:
+    """The message for a word that is no flag, with the near one."""
+    near = difflib.get_close_matches(word, ["--config", "--workdir", "--list", "--help", "--distill", *ORIGINAL], n=1)
+    guess = f" (did you mean {near[0]}?)" if near else ""
+    return f"{word!r} is not understood{guess}; fields are set as --config.FIELD=VALUE, `--help` shows the rest"
 
 
 def prepare_backend(config) -> None:

@@ -1,4 +1,4 @@
-"""What a run needs before its first step: its folder, its teachers, and the refusals."""
+"""What a run needs before its first step: its folder, what it says of itself, and the refusals."""
 from __future__ import annotations
 
 import hashlib
@@ -7,15 +7,11 @@ import platform
 import subprocess
 from pathlib import Path
 
-import jax
-
-from kdjax import models, processes
-from kdjax.data import sources
+from kdjax import processes
 from kdjax.errors import UserError
-from kdjax.evaluate import check_classes
 from kdjax.io.atomic import atomic_write_text
 from kdjax.io.run_meta import meaning_changed
-from kdjax.methods import chosen, find
+from kdjax.methods import chosen
 from kdjax.state import base_lr
 
 
@@ -58,32 +54,6 @@ def check_writable(folder: Path) -> None:
         raise UserError(f"cannot write in {folder} ({error.strerror}); choose another folder with --workdir") from None
 
 
-def check(config) -> None:
-    """Refuses values that no run could use."""
-    at_least = {"train.epochs": 1, "train.init_epochs": 0, "data.batch_size": 1, "data.eval_batch_size": 1, "replicas": 1,
-                "log.every_steps": 1, "checkpoint.every_epochs": 1, "checkpoint.keep": 1, "optim.weight_decay": 0,
-                "optim.momentum": 0, "loss.kd_temperature": 1e-6, "train.steps": 0, "data.crop": 0}
-    for field, least in at_least.items():
-        value = config
-        for part in field.split("."):
-            value = value[part]
-        if value < least:
-            raise UserError(f"config.{field}={value} is too small; give at least {least}")
-    choices = {"optim.schedule.kind": ("step", "cosine", "constant"), "train.on_nan": ("stop", "skip"),
-               "train.dtype": ("float32", "bfloat16", "float64"), "data.padding": ("zero", "reflect"),
-               "teacher.batch_stats": ("running", "batch")}
-    for field, allowed in choices.items():
-        value = config
-        for part in field.split("."):
-            value = value[part]
-        if value not in allowed:
-            raise UserError(f"config.{field}={value!r} is not one of {', '.join(allowed)}")
-    if config.train.dtype == "float64" and not jax.config.jax_enable_x64:
-        raise UserError("config.train.dtype=float64 needs 64-bit JAX; set JAX_ENABLE_X64=1 (python -m kdjax.main does it itself)")
-    if base_lr(config) <= 0:
-        raise UserError(f"config.optim.lr={base_lr(config)} must be positive")
-
-
 def check_resume(config, folder: Path) -> None:
     """Refuses to continue a run whose meaning changed, showing what did."""
     before = read_json(folder / "config.json")
@@ -121,45 +91,6 @@ def write_config(config, folder: Path, place) -> None:
     processes.first(lambda: write_json(folder / "config.json", {
         "config": plain(config), "versions": versions(), "revision": revision(),
         "devices": [d.device_kind for d in place.devices]}))
-
-
-def load_teachers(config, data) -> tuple[tuple, tuple]:
-    """(networks, variables) of config.teacher.checkpoint (several separated by commas), none for a method without teacher."""
-    if not any(find(m).needs_teacher for m in chosen(config)):
-        return (), ()
-    if not config.teacher.checkpoint:
-        raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a converted folder "
-                        f"or a .pth file (python convert_torch_ckpt.py, python -m kdjax.fetch teachers)")
-    nets, variables = [], []
-    for path in config.teacher.checkpoint.split(","):
-        net, v = models.load(path)
-        expected = config.teacher.name.split(",")[min(len(nets), config.teacher.name.count(","))]
-        if expected and expected != net.name:
-            raise UserError(f"{path} holds a {net.name}, not the {expected} that config.teacher.name says; change one of them")
-        check_classes(net, data.num_classes, data.name)
-        nets.append(net)
-        variables.append(v)
-    return tuple(nets), tuple(variables)
-
-
-def check_early(config) -> None:
-    """The teacher's mistakes that can be told before any data is read."""
-    if any(find(m).needs_teacher for m in chosen(config)) and config.teacher.checkpoint:
-        classes = sources.known_classes(config.data.dataset)
-        for path in config.teacher.checkpoint.split(","):
-            if not Path(path).exists():
-                raise UserError(f"there is no teacher at {path}; convert one (python convert_torch_ckpt.py FILE --out {path}), "
-                                f"fetch one (python -m kdjax.fetch teachers), or train one (configs/vanilla.py)")
-            if classes:
-                check_classes(models.load(path)[0], classes, config.data.dataset)
-
-
-def warm_start(student, path: str) -> dict:
-    """Variables for the student from a checkpoint of the same network."""
-    net, variables = models.load(path)
-    if (net.name, net.num_classes, net.image_size) != (student.name, student.num_classes, student.image_size):
-        raise UserError(f"{path} holds {net}, not {student}; change config.student.checkpoint or config.student.name")
-    return variables
 
 
 def stage_lr(config, stage) -> float:

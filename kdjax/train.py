@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax import epoch_step, evaluate, methods, models, parallel, processes, results, setup
+from kdjax import epoch_step, evaluate, methods, models, parallel, processes, results, setup, teachers, validate
 from kdjax.data import batches, sources
 from kdjax.errors import UserError
 from kdjax.io import run_log
@@ -48,9 +48,9 @@ def run(config, data=None) -> dict:
 
     Raises UserError for what the user can mend, `stopping.Stopped` after a polite stop, `stopping.Diverged` when numbers go wrong.
     """
+    validate.check(config)
+    teachers.check_early(config)
     folder = setup.workdir(config)
-    setup.check(config)
-    setup.check_early(config)
     with processes.held_by_first(lambda: run_lock(folder)):
         if (done := results.finished(config, folder)) is not None:
             results.say(f"{folder} is finished; its result:\n{results.summary(done)}")
@@ -70,14 +70,14 @@ def run(config, data=None) -> dict:
 def prepare(config, folder: Path, data) -> Run:
     """Networks, teacher, methods and files, with every refusal that needs no training."""
     place = parallel.Placement(config)
-    teachers, variables = setup.load_teachers(config, data)
+    nets, variables = teachers.load(config, data)
     student = models.build(config.student.name, num_classes=data.num_classes, image_size=data.image_size)
-    chosen = methods.build(config, student, teachers[0] if teachers else None)
+    chosen = methods.build(config, student, nets[0] if nets else None)
     setup.check_replicas(config, place, chosen)
     setup.check_resume(config, folder)
     log = run_log.RunLog(folder, config.log.tensorboard, quiet=not processes.is_first())
-    log.say(setup.header(config, data, student, teachers, place))
-    this = Run(config, folder, data, student, teachers, variables, chosen, place, log, StopSignal(),
+    log.say(setup.header(config, data, student, nets, place))
+    this = Run(config, folder, data, student, nets, variables, chosen, place, log, StopSignal(),
                RunCheckpoints(folder / "checkpoints", keep=config.checkpoint.keep), results.no_history())
     this.history["teacher"] = teacher_accuracy(this)
     setup.write_config(config, folder, place)
@@ -167,7 +167,7 @@ def first_state(this: Run) -> dict:
     seed = this.config.seed
     student = this.student.init(stream(seed, "student"))
     if this.config.student.checkpoint:
-        student = setup.warm_start(this.student, this.config.student.checkpoint)
+        student = teachers.warm_start(this.student, this.config.student.checkpoint)
     adapters = {m: {a: f.init(stream(seed, f"adapter {m} {a}")) for a, f in method.adapters.items()}
                 for m, method in this.methods.items()}
     part = lambda what: {m: {a: v[what] for a, v in own.items()} for m, own in adapters.items()}
@@ -205,7 +205,7 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
     state = place.put_state(restored(template, saved) if saved is not None else template)
     step = int(np.asarray(saved["step"])) if saved is not None else 0
     data = place.put_state({"images": this.data.train.images, "labels": this.data.train.labels})
-    teachers = place.put_state(this.teacher_variables)
+    frozen = place.put_state(this.teacher_variables)
     compiled = place.compile(epoch_step.make(p.task, config, this.data.mean, this.data.std, p.steps_per_epoch, p.name, place))
     score = scorer(this, p) if number == len(stages) - 1 else None
     speed = run_log.Speed(this.history["images"], this.history["speed_seconds"])
@@ -231,7 +231,7 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
         while step < end:
             row = step % p.steps_per_epoch
             order = orders[row >= len(orders[0])] if len(orders) > 1 else orders[0]
-            state, tick = compiled(state, teachers, data, order, vote.ballot())
+            state, tick = compiled(state, frozen, data, order, vote.ballot())
             step += 1
             ticks.append(tick)
             if len(ticks) > IN_FLIGHT:
@@ -305,13 +305,13 @@ def scorer(this: Run, p: Plan):
     step = evaluate.scorer(lambda v, x: predict(p.task, v[0], v[1], x), data.mean, data.std, eval_dtype(this.config))
     splits = {"test": data.test} | ({"valid": data.valid} if data.valid is not None else {})
     held = {name: place.put(split._asdict()) for name, split in splits.items()}
-    teachers = place.put(this.teacher_variables)
+    frozen = place.put(this.teacher_variables)
 
     def score(state, check):
         own = place.one({k: state[k] for k in ("params", "batch_stats")})
         row = {}
         for name, split in held.items():
-            got = scored(this, step, (own, teachers), split, check)
+            got = scored(this, step, (own, frozen), split, check)
             row |= {f"{name}_{k}": v for k, v in got.items() if k != "count"}
         return row
 
