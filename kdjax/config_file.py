@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from kdjax.config import default
 from kdjax.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +30,8 @@ def load(spec: str) -> ConfigDict:
     try:
         module = execute(path)
         if not callable(getattr(module, "get_config", None)):
-            raise UserError(f"{path} has no function get_config(arg=None); add one that returns a config, as configs/kd.py does")
+            raise UserError(f"{path} has no function get_config(arg=None); add one that returns a config, as "
+                            "configs/kd.py does")
         config = module.get_config(argument) if argument else module.get_config()
     except UserError:
         raise
@@ -37,7 +39,8 @@ def load(spec: str) -> ConfigDict:
         raise UserError(f"the config file {path} failed{line_of(error, path)} with {type(error).__name__}: "
                         f"{first_line(error)}; correct it") from None
     if not isinstance(config, ConfigDict):
-        raise UserError(f"get_config of {path} returned a {type(config).__name__}; return a ConfigDict made by kdjax.config.default()")
+        raise UserError(f"get_config of {path} returned a {type(config).__name__}; return a ConfigDict made by "
+                        "kdjax.config.default()")
     return config.lock()
 
 
@@ -90,10 +93,11 @@ def override(config: ConfigDict, name: str, text: str | None) -> None:
     if text is None and kind is not bool:
         raise UserError(f"config.{name} needs a value: --config.{name}=VALUE")
     try:
-        block[last] = True if text is None else value(kind, text, block[last])
+        empty = text == "None" and last in default_group(name) and default_group(name)[last] is None
+        block[last] = True if text is None else None if empty else value(kind, text)
     except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError):
-        raise UserError(f"config.{name}={text!r} is not {KINDS.get(kind, 'a value of its kind')}; its value was {block[last]!r}") \
-            from None
+        raise UserError(f"config.{name}={text!r} is not {KINDS.get(kind, 'a value of its kind')}; its value was "
+                        f"{block[last]!r}") from None
 
 
 def walk(config: ConfigDict, name: str) -> tuple[ConfigDict, str]:
@@ -124,10 +128,16 @@ def names(config: ConfigDict, prefix: str = ""):
             yield prefix + key
 
 
-def value(kind: type, text: str, now):
-    """The text as a value of `kind`; raises ValueError and its relatives. now: the present value, whose emptiness may be asked for."""
-    if text == "None" and now is None:
-        return None
+def default_group(name: str):
+    """The group of a field in the default config; an empty one for fields of a user's own."""
+    group = default()
+    for word in name.split(".")[:-1]:
+        group = group.get(word, {})
+    return group
+
+
+def value(kind: type, text: str):
+    """The text as a value of `kind`; raises ValueError and its relatives."""
     if kind is bool:
         if text.lower() not in WORDS:
             raise ValueError(text)

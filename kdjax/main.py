@@ -1,4 +1,4 @@
-"""The front door: `python -m kdjax.main --config configs/itrd.py:teacher=resnet56,student=resnet20 [--config.FIELD=VALUE ...]`."""
+"""The front door: `python -m kdjax.main --config configs/itrd.py:student=resnet20 [--config.FIELD=VALUE ...]`."""
 from __future__ import annotations
 
 import difflib
@@ -14,14 +14,15 @@ USAGE = """usage: python -m kdjax.main --config configs/METHOD.py[:teacher=NAME,
                             [--config.FIELD=VALUE ...] [--workdir DIR]
        python -m kdjax.main --list        methods, networks, data sets, configs
 
-Runs or continues; a finished run prints its result. Exit status: 0 done, 1 the numbers went wrong, 2 a mistake in what was
-asked, 75 stopped by SIGTERM, SIGINT or SIGUSR1 after saving (the same command continues).
+Runs or continues; a finished run prints its result. Exit status: 0 done, 1 the numbers went wrong, 2 a mistake in
+what was asked, 75 stopped by SIGTERM, SIGINT or SIGUSR1 after saving (the same command continues).
 The originals' flags work too: --distill --path_t --model_s -r -a -b, with --config left out."""
 
 ORIGINAL = {  # RepDistiller's flags -> fields, so that its commands translate one to one
     "-r": "loss.gamma", "--gamma": "loss.gamma", "-a": "loss.alpha", "--alpha": "loss.alpha", "-b": "loss.beta",
-    "--beta": "loss.beta", "--kd_T": "loss.kd_temperature", "--path_t": "teacher.checkpoint", "--model_s": "student.name",
-    "--trial": "experiment.trial", "--batch_size": "data.batch_size", "--epochs": "train.epochs",
+    "--beta": "loss.beta", "--kd_T": "loss.kd_temperature", "--path_t": "teacher.checkpoint",
+    "--model_s": "student.name", "--trial": "experiment.trial", "--batch_size": "data.batch_size",
+    "--epochs": "train.epochs",
     "--init_epochs": "train.init_epochs", "--learning_rate": "optim.lr", "--dataset": "data.dataset",
     "--weight_decay": "optim.weight_decay", "--momentum": "optim.momentum", "--feat_dim": "method.feat_dim",
     "--mode": "method.crd.mode", "--nce_k": "method.crd.num_negatives", "--nce_t": "method.crd.temperature",

@@ -3,9 +3,15 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
 
 EXIT_STOPPED = 75  # EX_TEMPFAIL: run the same command to continue
 EXIT_FAILED = 1
+ADVICE = ("Lower config.optim.lr or the term's weight in a new --workdir, or continue here with "
+          "config.train.on_nan=skip, which leaves such steps out and counts them.")
 
 
 class Stopped(Exception):
@@ -15,17 +21,27 @@ class Stopped(Exception):
         super().__init__(f"stopped by {name} after step {step}; saved in {folder}. The same command continues.")
 
 
+class StoppedEarly(KeyboardInterrupt):
+    """A signal came while there was nothing to save. Like KeyboardInterrupt it passes through `except Exception`."""
+
+    def __init__(self, name: str):
+        super().__init__(f"stopped by {name} with nothing unsaved. The same command starts or continues.")
+
+
 class Diverged(Exception):
-    """A loss or a gradient is no longer finite."""
+    """A loss, a gradient or a parameter is no longer finite."""
 
 
 class StopSignal:
-    """Notes SIGTERM, SIGINT and SIGUSR1 while it is entered; a second SIGINT interrupts at once."""
+    """Notes SIGTERM, SIGINT and SIGUSR1 while it is entered; a second SIGINT interrupts at once.
+
+    patient: the caller looks at `requested` and saves; otherwise the signal raises StoppedEarly where it arrives.
+    """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
-    def __init__(self):
-        self.requested, self.name, self._old = False, "", {}
+    def __init__(self, patient: bool = True):
+        self.requested, self.name, self.patient, self._old = False, "", patient, {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -40,6 +56,8 @@ class StopSignal:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested, self.name = True, signal.Signals(number).name
+        if not self.patient:
+            raise StoppedEarly(self.name)
 
 
 def check_finite(metrics: dict, stage: str, offset: int, last_good: int | None) -> None:
@@ -48,7 +66,19 @@ def check_finite(metrics: dict, stage: str, offset: int, last_good: int | None) 
         return
     guilty = [n for n, bad in metrics["bad"].items() if bool(bad)]
     named = [n for n in guilty if n not in ("total", "gradient")] or guilty
-    kept = f"checkpoint {last_good} is the last good one" if last_good is not None else "there is no checkpoint yet"
     step = offset + int(metrics["bad_step"]) + 1
-    raise Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept}. Lower config.optim.lr or the "
-                   f"term's weight, or set config.train.on_nan=skip to leave such steps out.")
+    raise Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept(last_good)}. {ADVICE}")
+
+
+def check_state(state: Mapping, step: int, stage: str, last_good: int | None, prefix: str = "") -> None:
+    """Raises Diverged naming the first array of a state (nested dicts of host arrays) that is not finite."""
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            check_state(value, step, stage, last_good, f"{prefix}{name}/")
+        elif jnp.issubdtype(value.dtype, jnp.floating) and not np.isfinite(value).all():
+            raise Diverged(f"step {step} ({stage}): {prefix}{name} is not finite; {kept(last_good)}. {ADVICE}")
+
+
+def kept(last_good: int | None) -> str:
+    """What is safe, for the end of a sentence."""
+    return f"checkpoint {last_good} is the last good one" if last_good is not None else "there is no checkpoint yet"

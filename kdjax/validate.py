@@ -1,9 +1,10 @@
-"""Refuses configs that no run could use, before anything is written: unknown or missing fields, types, ranges, choices."""
+"""Refuses configs that no run could use, before anything is written: unknown fields, types, ranges, choices."""
 from __future__ import annotations
 
 import importlib.util
 import math
 
+import jax
 from ml_collections import ConfigDict
 
 from kdjax.config import default
@@ -14,15 +15,19 @@ from kdjax.state import base_lr
 
 TINY, HUGE = 1e-12, 2**31 - 1
 RANGES = {  # field: (least, greatest)
-    "seed": (0, HUGE), "experiment.trial": (0, HUGE), "teacher.train_epochs": (0, HUGE), "teacher.min_accuracy": (0, 100),
+    "seed": (0, HUGE), "experiment.trial": (0, HUGE), "teacher.train_epochs": (0, HUGE),
+    "teacher.min_accuracy": (0, 100),
     "method.feat_dim": (1, HUGE), "loss.gamma": (0, HUGE), "loss.alpha": (0, HUGE), "loss.beta": (0, HUGE),
-    "loss.kd_temperature": (TINY, HUGE), "optim.lr": (TINY, math.inf), "optim.momentum": (0, 1), "optim.weight_decay": (0, HUGE),
+    "loss.kd_temperature": (TINY, HUGE), "optim.lr": (TINY, math.inf), "optim.momentum": (0, 1),
+    "optim.weight_decay": (0, HUGE),
     "optim.warmup_epochs": (0, HUGE), "optim.schedule.decay": (TINY, HUGE), "data.batch_size": (1, HUGE),
-    "data.eval_batch_size": (1, HUGE), "data.per_class": (0, HUGE), "data.valid_size": (0, HUGE), "data.crop": (0, 4096),
+    "data.eval_batch_size": (1, HUGE), "data.per_class": (0, HUGE), "data.valid_size": (0, HUGE),
+    "data.crop": (0, 4096),
     "data.image_size": (8, 4096), "train.epochs": (1, HUGE), "train.steps": (0, HUGE), "train.init_epochs": (0, HUGE),
     "train.init_lr": (TINY, math.inf), "log.every_steps": (1, HUGE), "checkpoint.every_epochs": (1, HUGE),
     "checkpoint.keep": (1, HUGE), "replicas": (1, HUGE), "devices": (0, HUGE), "distributed.num_processes": (0, HUGE),
-    "method.hint.layer": (0, 99), "method.attention.p": (1, 99), "method.kdsvd.k": (1, HUGE), "method.itrd.alpha": (TINY, HUGE),
+    "method.hint.layer": (0, 99), "method.attention.p": (1, 99), "method.kdsvd.k": (1, HUGE),
+    "method.itrd.alpha": (TINY, HUGE),
     "method.factor.rate": (TINY, HUGE), "method.crd.num_negatives": (1, HUGE), "method.crd.temperature": (TINY, HUGE),
     "method.crd.momentum": (0, 1), "method.crd.queue_size": (1, HUGE), "method.rrd.temperature": (TINY, HUGE),
     "method.rrd.momentum": (0, 1), "method.rrd.num_negatives": (1, HUGE), "method.rrd.queue_size": (1, HUGE),
@@ -36,6 +41,7 @@ CHOICES = {
 }
 LISTS = {"method.names": str, "method.weights": (int, float), "optim.schedule.milestones": int}
 EXTRAS = {"log.tensorboard": "tensorboardX", "log.plots": "matplotlib"}
+ALSO = {float: (float, int), tuple: (tuple, list)}
 OPEN = ("method.", "optim.lr_override.")  # a user's own methods and networks may add fields here
 
 
@@ -46,9 +52,13 @@ def check(config: ConfigDict) -> None:
     chosen(config)
     if base_lr(config) <= 0:
         raise UserError(f"config.optim.lr={base_lr(config)} must be positive")
+    if config.train.dtype == "float64" and not jax.config.jax_enable_x64:
+        raise UserError("config.train.dtype=float64 needs 64-bit JAX; set JAX_ENABLE_X64=1 (python -m kdjax.main does "
+                        "it itself)")
     milestones = list(config.optim.schedule.milestones)
     if milestones != sorted(milestones) or min(milestones, default=0) < 0:
-        raise UserError(f"config.optim.schedule.milestones={tuple(milestones)} must be epochs in rising order, such as (150,180,210)")
+        raise UserError(f"config.optim.schedule.milestones={tuple(milestones)} must be epochs in rising order, such as "
+                        "(150,180,210)")
     if any(sign in config.experiment.name for sign in "/\0"):
         raise UserError(f"config.experiment.name={config.experiment.name!r} is not a name; set --workdir for a path")
     for field, package in EXTRAS.items():
@@ -67,7 +77,7 @@ def check_fields(config: ConfigDict) -> None:
             raise UserError(f"there is no field config.{name}{near(default(), name)}; docs/config.md lists every field")
     for name, (kind, _) in want.items():
         value = have[name][1]
-        fits = isinstance(value, kind) or (kind is float and isinstance(value, int)) or (kind is tuple and isinstance(value, list))
+        fits = isinstance(value, ALSO.get(kind, kind))
         if (isinstance(value, bool) and kind is not bool) or not (fits or (value is None and want[name][1] is None)):
             raise UserError(f"config.{name}={value!r} is a {type(value).__name__}; give a {kind.__name__}")
 
@@ -84,12 +94,12 @@ def check_values(config: ConfigDict) -> None:
             raise UserError(f"config.{name}={value} is too {'small' if value < least else 'large'}; give {bound}")
     for name, allowed in CHOICES.items():
         if get(config, name) not in allowed:
-            raise UserError(f"config.{name}={get(config, name)!r} is not one of {', '.join(allowed)}; choose one of them")
+            raise UserError(f"config.{name}={get(config, name)!r} is not one of {', '.join(allowed)}; choose one")
     for name, kind in LISTS.items():
         for entry in get(config, name):
             if not isinstance(entry, kind) or isinstance(entry, bool):
-                raise UserError(f"config.{name} holds {entry!r}; give {'names' if kind is str else 'numbers'} only, such as "
-                                f"{'(crd,kd)' if kind is str else '(1,2)'}")
+                want = "names only, such as crd,kd" if kind is str else "numbers only, such as (1,2)"
+                raise UserError(f"config.{name} holds {entry!r}; give {want}")
 
 
 def get(config: ConfigDict, name: str):
