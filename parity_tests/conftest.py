@@ -1,31 +1,32 @@
-"""Precision and platform, before anything imports jax.
+"""Precision and platform of the suite; the tests of tests/, which may run in the same process, keep theirs.
 
     KDJAX_PARITY_PLATFORM=gpu pytest parity_tests     # kdjax on the GPU (precision "highest"), torch without TF32
 """
 import os
 
 PLATFORM = os.environ.get("KDJAX_PARITY_PLATFORM", "cpu")
-os.environ["JAX_ENABLE_X64"] = "1"
 if PLATFORM == "cpu":
-    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
 else:
     os.environ["JAX_PLATFORMS"] = "cuda,cpu"
-    os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
 
+import pytest  # noqa: E402
 import torch  # noqa: E402
-from hypothesis import settings  # noqa: E402
 
 from parity_tests.tolerances import RECORD  # noqa: E402
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # more threads spin against XLA's and against each other on a small machine
 torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
-settings.register_profile("parity", derandomize=True, deadline=None, max_examples=20, database=None)
-settings.load_profile("parity")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than about 20 seconds")
+@pytest.fixture(autouse=True)
+def exact_arithmetic():
+    """float64 allowed, and float32 products that are float32 on a GPU too."""
+    import jax  # not above: what jax reads from the environment is not final before every conftest has run
+
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        yield
 
 
 def pytest_terminal_summary(terminalreporter):
