@@ -1,14 +1,17 @@
-"""One training step, kdjax and plain PyTorch in turn in one run: `python benchmarks/step.py [--rounds 5] [--steps 3] [--json F]`.
+"""One training step, kdjax and plain PyTorch in turn in one run: `python benchmarks/step.py [--rounds 5] [--steps 3]`.
 
 wrn_40_2 -> wrn_16_2, batch 64, 50,000 random uint8 images; crop, flip and normalising included on both sides: a torch
-DataLoader (with workers) against kdjax's device-resident path. Medians over rounds, and their ratio. CPU or GPU, float32 with
-each framework's default precision.
+DataLoader (with workers) against kdjax's device-resident path. Medians over rounds, and their ratio. CPU or GPU, float32
+with each framework's default precision.
 """
 import argparse
 import json
+import pathlib
 import statistics
+import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import jax
 import numpy as np
 import torch
@@ -69,7 +72,8 @@ def torch_side(method: str, images, labels, workers: int):
             loss = 0.1 * loss + 0.9 * torch_losses.kl_divergence(out.logits, target.logits, temperature=4.0)
         else:
             f_s, f_t = out.features.embedding, target.features.embedding
-            loss = loss + 2 * torch_losses.itrd_correlation(embed(f_s), f_t, alpha=1.01) + torch_losses.itrd_mutual(f_s, f_t)
+            loss = loss + 2 * torch_losses.itrd_correlation(embed(f_s), f_t, alpha=1.01)
+            loss = loss + torch_losses.itrd_mutual(f_s, f_t)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -87,7 +91,7 @@ def kdjax_side(method: str, images, labels):
     """steps(n): trains n steps in kdjax and waits for the device."""
     config = default()
     config.method.name, config.method.itrd.alpha, config.devices = method, 1.01, 1
-    config.loss.update({"gamma": 0.1, "alpha": 0.9, "beta": 0.0} if method == "kd" else {"gamma": 1.0, "alpha": 0.0, "beta": 1.0})
+    config.loss.update({"gamma": 0.1, "alpha": 0.9, "beta": 0.0} if method == "kd" else {"gamma": 1.0, "alpha": 0.0})
     teacher, student = (models.build(n, num_classes=100, image_size=32) for n in (TEACHER, STUDENT))
     chosen = methods.build(config, student, teacher)
     place = parallel.Placement(config)
@@ -97,7 +101,8 @@ def kdjax_side(method: str, images, labels):
     held = {"state": place.put_state(start)}
     fixed = place.put_state((teacher.init(jax.random.key(1)),))
     data = place.put_state({"images": images, "labels": labels})
-    order = place.put_order(np.random.default_rng(0).permutation(IMAGES)[:781 * BATCH].reshape(781, BATCH).astype(np.int32))
+    rows = np.random.default_rng(0).permutation(IMAGES)[:781 * BATCH].reshape(781, BATCH)
+    order = place.put_order(rows.astype(np.int32))
 
     def steps(n):
         for _ in range(n):
@@ -144,8 +149,8 @@ def main():
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8), rng.integers(0, 100, IMAGES).astype(np.int32)
     rows = []
-    print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}, torch {torch.__version__}, "
-          f"{args.rounds} rounds of {args.steps} steps in turn, medians")
+    print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}, torch "
+          f"{torch.__version__}, {args.rounds} rounds of {args.steps} steps in turn, medians")
     for method in ("kd", "itrd"):
         sides = {"kdjax": kdjax_side(method, images, labels), "torch": torch_side(method, images, labels, args.workers)}
         times = {name: [] for name in sides}
@@ -155,7 +160,8 @@ def main():
             for name, steps in sides.items():
                 times[name].append(timed(steps, args.steps))
         median = {name: statistics.median(t) for name, t in times.items()}
-        rows.append({"method": method, **{f"{k}_ms": 1e3 * v for k, v in median.items()}, "ratio": median["torch"] / median["kdjax"]})
+        rows.append({"method": method, **{f"{k}_ms": 1e3 * v for k, v in median.items()},
+                     "ratio": median["torch"] / median["kdjax"]})
         print(f"{method:5s} kdjax {1e3 * median['kdjax']:8.1f} ms   torch {1e3 * median['torch']:8.1f} ms   "
               f"torch / kdjax {rows[-1]['ratio']:.2f}", flush=True)
     if args.json:

@@ -1,0 +1,26 @@
+"""The config's fields, their page, and how a command line becomes a config."""
+import pathlib
+import subprocess
+import sys
+
+from kdjax import config, main
+from kdjax.validate import flat
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def test_every_documented_field_exists():
+    assert set(config.DOCS) <= set(flat(config.default()))
+
+
+def test_the_page_of_fields_is_current():
+    made = subprocess.run([sys.executable, "docs/config_table.py"], cwd=ROOT, capture_output=True, text=True, check=True,
+                          env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+    assert made.stdout == (ROOT / "docs/config.md").read_text()
+
+
+def test_the_originals_flags_translate_one_to_one():
+    words = "--distill crd --path_t teachers/resnet56 --model_s resnet20 -r 0.5 -a 1 -b 0.8 --trial 3".split()
+    c = main.parse(words)
+    assert (c.method.name, c.teacher.checkpoint, c.student.name) == ("crd", "teachers/resnet56", "resnet20")
+    assert (c.loss.gamma, c.loss.alpha, c.loss.beta, c.experiment.trial) == (0.5, 1.0, 0.8, 3)
