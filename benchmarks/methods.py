@@ -1,8 +1,8 @@
-"""Time and memory of one step of every method, as a multiple of plain KD's, in one run: `python benchmarks/methods.py [NAME...]`.
+"""Time and memory of one step of every method, as a multiple of plain KD's: `python benchmarks/methods.py [NAME...]`.
 
-resnet32x4 -> resnet8x4 (methods that need equal shapes: resnet32x4 -> resnet14x4), batch 64, 50,000 images of 100 classes,
-CRD with its full banks (50,000 x 128 twice, 16,384 negatives). KD is timed again beside every method, in turn. Memory is
-XLA's own account of the compiled step: temporaries, arguments and outputs, less what is donated.
+resnet32x4 -> resnet8x4 (methods that need equal shapes: resnet32x4 -> resnet14x4), batch 64, 50,000 images of 100
+classes, CRD with its full banks (50,000 x 128 twice, 16,384 negatives). KD is timed again beside every method, in turn,
+in one run. Memory is XLA's own account of the compiled step: temporaries, arguments and outputs, less what is donated.
 """
 import argparse
 import functools
@@ -67,8 +67,8 @@ def main():
     data = {"images": rng.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8),
             "labels": rng.integers(0, 100, IMAGES).astype(np.int32)}
     order = rng.permutation(IMAGES)[:100 * BATCH].reshape(100, BATCH).astype(np.int32)
-    print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}; {args.rounds} "
-          f"rounds of {args.steps} steps, KD of the same pair beside each")
+    print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}; "
+          f"{args.rounds} rounds of {args.steps} steps, KD of the same pair beside each")
     plain = functools.cache(lambda student: warm(Side("kd", student, data, order)))
     rows = []
     for name in args.names or [n for n in methods.METHODS if n not in ("vanilla", "kd")]:

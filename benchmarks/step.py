@@ -1,8 +1,8 @@
 """One training step, kdjax and plain PyTorch in turn in one run: `python benchmarks/step.py [--rounds 5] [--steps 3]`.
 
 wrn_40_2 -> wrn_16_2, batch 64, 50,000 random uint8 images; crop, flip and normalising included on both sides: a torch
-DataLoader (with workers) against kdjax's device-resident path. Medians over rounds, and their ratio. CPU or GPU, float32
-with each framework's default precision.
+DataLoader (with workers) against kdjax's device-resident path. Medians over rounds, and their ratio. CPU or GPU,
+float32 with each framework's default precision.
 """
 import argparse
 import json
