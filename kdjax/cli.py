@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 from kdjax.errors import UserError
@@ -10,6 +11,7 @@ from kdjax.errors import UserError
 
 def guarded(main: Callable[[], int]) -> int:
     """Runs main(); UserError -> `error: ...` on stderr, 2. A closed pipe or Ctrl-C ends quietly."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         return main() or 0
     except UserError as error:

@@ -8,7 +8,7 @@ import sys
 from kdjax import config_file
 from kdjax.cli import guarded
 from kdjax.errors import UserError
-from kdjax.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped
+from kdjax.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly, StopSignal
 
 USAGE = """usage: python -m kdjax.main --config configs/METHOD.py[:teacher=NAME,student=NAME,dataset=NAME,seed=N,demo]
                             [--config.FIELD=VALUE ...] [--workdir DIR]
@@ -109,7 +109,16 @@ def main(argv: list[str] | None = None) -> int:
         from kdjax import listing
         print(listing.tables())
         return 0
-    config = parse(argv)
+    try:
+        with StopSignal(patient=False):
+            return train(parse(argv))
+    except StoppedEarly as stop:
+        print(f"\n{stop}", flush=True)
+        return EXIT_STOPPED
+
+
+def train(config) -> int:
+    """Trains and returns the exit status."""
     prepare_backend(config)
     from kdjax import processes, results, train
     try:
@@ -121,6 +130,10 @@ def main(argv: list[str] | None = None) -> int:
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError("the device has not enough memory; lower config.data.batch_size, or use more devices") from None
     return 0
 
 

@@ -19,7 +19,7 @@ def say(text: str) -> None:
 
 def no_history() -> dict:
     """What a run remembers of itself, kept in every checkpoint."""
-    return {"epochs": {}, "seconds": 0.0, "images": 0, "speed_seconds": 0.0, "last": None, "best": None, "teacher": None}
+    return {"epochs": {}, "skipped": 0, "seconds": 0.0, "images": 0, "speed_seconds": 0.0, "last": None, "best": None, "teacher": None}
 
 
 def scores(row: dict) -> dict:
@@ -34,7 +34,7 @@ def result(config, history: dict, student: str, teacher: str) -> dict:
     return {"method": list(chosen(config)), "student": student, "teacher": teacher, "dataset": config.data.dataset,
             "seed": config.seed, "epochs": config.train.epochs, "steps": config.train.steps, "last": scores(history["last"]),
             "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
-            "wall_clock_seconds": round(history["seconds"], 3),
+            "skipped_steps": history["skipped"], "wall_clock_seconds": round(history["seconds"], 3),
             "images_per_second": round(history["images"] / seconds, 1) if seconds else None}
 
 

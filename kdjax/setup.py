@@ -1,23 +1,35 @@
 """What a run needs before its first step: its folder, what it says of itself, and the refusals."""
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
+import os
 import platform
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from kdjax import processes
 from kdjax.errors import UserError
 from kdjax.io.atomic import atomic_write_text
 from kdjax.io.run_meta import meaning_changed
+from kdjax.io.step_folders import DAMAGED
 from kdjax.methods import chosen
 from kdjax.state import base_lr
 
+OWN_TEACHER = ("teacher", "student")  # in a run's folder: the teacher that `teacher.train_epochs` trains
+NOTHING = {".lock", "tensorboard"}  # what a folder may hold that is not worth keeping
+
 
 def plain(config) -> dict:
-    """The config as JSON values."""
-    return json.loads(config.to_json())
+    """The config as JSON values. A teacher that the run trains itself is no checkpoint that the user gave."""
+    values = json.loads(config.to_json())
+    if config.teacher.train_epochs and Path(config.teacher.checkpoint).parts[-2:] == OWN_TEACHER:
+        values["teacher"]["checkpoint"] = ""
+    return values
 
 
 def write_json(path: Path, value) -> None:
@@ -34,32 +46,90 @@ def read_json(path: Path) -> dict | None:
 
 
 def workdir(config) -> Path:
-    """The run's folder: experiment.workdir, or runs/<name>; created here."""
+    """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
         [*chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
          f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
-    processes.first(lambda: check_writable(folder))
     return folder
+
+
+@contextlib.contextmanager
+def tidied(folder: Path) -> Iterator[None]:
+    """The folder, created for the body. A body that fails before anything of value is in it leaves no folder behind;
+    what the disk refuses becomes a UserError."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()] if processes.is_first() else []
+    try:
+        processes.first(lambda: check_writable(folder))
+        yield
+    except OSError as error:
+        raise disk_trouble(error, folder) from None
+    finally:
+        if made and folder.is_dir() and {path.name for path in folder.iterdir()} <= NOTHING:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # somebody else put something into a parent meanwhile
+                for path in made[1:]:
+                    path.rmdir()
 
 
 def check_writable(folder: Path) -> None:
     """Creates the folder if need be; refuses one that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
+        probe = folder / f".writable.{os.getpid()}.tmp"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # the holder of the lock may have swept it up
     except OSError as error:
         raise UserError(f"cannot write in {folder} ({error.strerror}); choose another folder with --workdir") from None
+
+
+def disk_trouble(error: OSError, folder: Path) -> Exception:
+    """A UserError for a disk that is full or went away; other errors as they are."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+        return UserError(f"cannot write in {folder} ({error.strerror}); free some space or make it writable, and run "
+                         "the same command again: it continues from the last checkpoint")
+    return error
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed writers left half written. For the holder of the run's lock."""
+    if processes.is_first():
+        for path in [*folder.glob(".*.tmp"), *folder.glob(".student*.new"), *folder.glob(".student*.old")]:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def check_resume(config, folder: Path) -> None:
     """Refuses to continue a run whose meaning changed, showing what did."""
     before = read_json(folder / "config.json")
-    changed = meaning_changed(before["config"], plain(config)) if before and "config" in before else []
-    if changed:
-        raise UserError(f"{folder} holds a run of another config ({'; '.join(changed)}); use another --workdir, or the old values")
+    if isinstance(before, dict) and isinstance(before.get("config"), dict):
+        check_same(config, folder, before["config"])
+
+
+def check_same(config, folder: Path, before: dict) -> None:
+    """Refuses a config that means another run than `before`."""
+    if changed := meaning_changed(before, plain(config)):
+        raise UserError(f"{folder} holds a run of another config ({'; '.join(changed)}); use another --workdir, or the "
+                        "old values")
+
+
+def check_restored(config, folder: Path, saved: tuple | None, steps: int) -> None:
+    """Refuses to start from scratch where all checkpoints are damaged, and to continue past the end.
+
+    steps: how many the config asks for, all stages together.
+    """
+    if saved is None:
+        damaged = folder / "checkpoints" / DAMAGED
+        if damaged.is_dir() and any(damaged.iterdir()):
+            raise UserError(f"every checkpoint of {folder} is damaged (they are kept in {damaged}); start anew in "
+                            "another --workdir, or remove that folder to start anew here")
+        return
+    check_same(config, folder, saved[2]["config"])
+    if saved[0] > steps:
+        raise UserError(f"{folder} has trained {saved[0]} steps, more than the {steps} of this config; raise "
+                        "config.train.epochs, or use another --workdir")
 
 
 def check_replicas(config, place, methods: dict) -> None:
@@ -73,9 +143,9 @@ def check_replicas(config, place, methods: dict) -> None:
 
 def revision() -> str:
     """The git revision of the program, or "" outside a checkout."""
-    here = Path(__file__).parent
+    ask = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
-        return subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=5).stdout.strip()
+        return subprocess.run(ask, capture_output=True, text=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 
@@ -102,7 +172,8 @@ def stage_lr(config, stage) -> float:
 
 def order_seed(seed: int, purpose: str) -> int:
     """The data order's seed of a stage; the main stage uses the run's own."""
-    return seed if purpose == "main" else int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "little")
+    own = hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4]
+    return seed if purpose == "main" else int.from_bytes(own, "little")
 
 
 def header(config, data, student, teachers, place) -> str:

@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Mapping
 
-import jax.numpy as jnp
 import numpy as np
 
 EXIT_STOPPED = 75  # EX_TEMPFAIL: run the same command to continue
@@ -17,8 +16,9 @@ ADVICE = ("Lower config.optim.lr or the term's weight in a new --workdir, or con
 class Stopped(Exception):
     """The run saved itself and left after a signal."""
 
-    def __init__(self, name: str, folder, step: int):
-        super().__init__(f"stopped by {name} after step {step}; saved in {folder}. The same command continues.")
+    def __init__(self, name: str, folder, step: int | None = None):
+        when = "after the last step" if step is None else f"after step {step}"
+        super().__init__(f"stopped by {name} {when}; saved in {folder}. The same command continues.")
 
 
 class StoppedEarly(KeyboardInterrupt):
@@ -52,6 +52,11 @@ class StopSignal:
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
+    def heed(self, folder) -> None:
+        """Raises Stopped for a signal that came too late to stop a run, so that what would follow it does not start."""
+        if self.requested:
+            raise Stopped(self.name, folder)
+
     def _note(self, number, _frame):
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -75,7 +80,7 @@ def check_state(state: Mapping, step: int, stage: str, last_good: int | None, pr
     for name, value in state.items():
         if isinstance(value, Mapping):
             check_state(value, step, stage, last_good, f"{prefix}{name}/")
-        elif jnp.issubdtype(value.dtype, jnp.floating) and not np.isfinite(value).all():
+        elif not np.isfinite(value).all():
             raise Diverged(f"step {step} ({stage}): {prefix}{name} is not finite; {kept(last_good)}. {ADVICE}")
 
 

@@ -20,7 +20,7 @@ from kdjax.io.lock import run_lock
 from kdjax.io.run_checkpoint import RunCheckpoints
 from kdjax.state import learning_rate, partition, pure, restored, sgd, stream
 from kdjax.step import Task, predict, update
-from kdjax.stopping import Stopped, StopSignal, check_finite
+from kdjax.stopping import Stopped, StopSignal, check_finite, check_state
 
 IN_FLIGHT = 4  # steps dispatched ahead of the device: enough to hide the host, few enough to stop politely
 
@@ -46,12 +46,14 @@ class Run:
 def run(config, data=None) -> dict:
     """Trains what the config says in its folder, or continues; returns the contents of result.json.
 
-    Raises UserError for what the user can mend, `stopping.Stopped` after a polite stop, `stopping.Diverged` when numbers go wrong.
+    Raises UserError for what the user can mend, `stopping.Stopped` after a polite stop, `stopping.Diverged` when numbers
+    go wrong.
     """
     validate.check(config)
     teachers.check_early(config)
     folder = setup.workdir(config)
-    with processes.held_by_first(lambda: run_lock(folder)):
+    with setup.tidied(folder), processes.held_by_first(lambda: run_lock(folder)):
+        setup.sweep(folder)
         if (done := results.finished(config, folder)) is not None:
             results.say(f"{folder} is finished; its result:\n{results.summary(done)}")
             return done
@@ -64,6 +66,7 @@ def run(config, data=None) -> dict:
         finally:
             this.log.close()
             this.checkpoints.close()
+    this.stop.heed(folder)
     return results.compare(config, folder, data, result, run)
 
 
@@ -115,12 +118,13 @@ def train(this: Run) -> dict:
     """All stages from wherever the checkpoints say; returns the result."""
     stages = plan(this)
     saved = this.checkpoints.restore()
+    setup.check_restored(this.config, this.folder, saved, stages[-1].offset + stages[-1].steps)
     start, state = 0, None
     if saved is not None:
         step, state, meta = saved
-        start, this.history = meta["stage"], meta["history"]
+        start, this.history = meta["stage"], results.no_history() | meta["history"]
         this.log.say(f"continuing from step {step} ({stages[start].name}, epoch {meta['epoch']})")
-    this.log.rewind(saved[0] if saved else -1)
+    this.log.rewind(saved[0] if saved else -1, this.history["epochs"])
     for number in range(start, len(stages)):
         state = train_stage(this, stages, number, state if number == start and saved else None, state)
     return finish(this, state)
@@ -214,7 +218,11 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
     def save(state, epoch):
         meta = {"stage": number, "epoch": epoch, "history": this.history, "config": setup.plain(config)}
         best = this.history["best"]["test_top1"] if this.history["best"] else None
-        this.checkpoints.save(p.offset + step, pure(place.get(state)), meta, best)
+        held = pure(place.get(state))
+        healthy(this, p, held["metrics"])
+        arrays = {k: v for k, v in held.items() if k != "metrics"}
+        check_state(arrays, p.offset + step, p.name, this.checkpoints.latest_step())
+        this.checkpoints.save(p.offset + step, held, meta, best)
 
     def pause(epoch):
         if vote.stop:
@@ -263,7 +271,7 @@ def epoch_orders(config, n: int, epoch: int, place, purpose: str) -> list:
 def report(this: Run, p: Plan, state, step: int, epoch: int, speed) -> None:
     """Fetches the counters: progress for the person, a line for the file, and the end of a run that went wrong."""
     m = this.place.get(state["metrics"])
-    check_finite(m, p.name, p.offset, this.checkpoints.latest_step())
+    healthy(this, p, m)
     speed.mark(int(m["images"]))
     terms = {k: float(v) for k, v in m["last"].items()}
     left = (p.steps - step) * this.config.data.batch_size / speed.rate if speed.rate else 0
@@ -276,10 +284,16 @@ def report(this: Run, p: Plan, state, step: int, epoch: int, speed) -> None:
             this.log.say(text)
 
 
+def healthy(this: Run, p: Plan, m: dict, over: bool = False) -> None:
+    """Raises Diverged when a step went wrong; with on_nan=skip only when every step of an epoch that is over did."""
+    if this.config.train.on_nan != "skip" or (over and float(m["steps"]) == 0):
+        check_finite(m, p.name, p.offset, this.checkpoints.latest_step())
+
+
 def close_epoch(this: Run, p: Plan, state, step: int, epoch: int, score, seconds: float, speed, pause):
     """Evaluates, records and remembers one finished epoch."""
     m = this.place.get(state["metrics"])
-    check_finite(m, p.name, p.offset, this.checkpoints.latest_step())
+    healthy(this, p, m, over=True)
     speed.mark(int(m["images"]))
     speed.pause()
     steps = max(float(m["steps"]), 1.0)
@@ -290,6 +304,7 @@ def close_epoch(this: Run, p: Plan, state, step: int, epoch: int, score, seconds
     row |= {"seconds": round(seconds, 3)}
     this.log.record("epoch", p.offset + step, row)
     this.history["epochs"][p.name] = epoch
+    this.history["skipped"] += row["skipped"]
     this.history["seconds"] += seconds
     this.history["images"], this.history["speed_seconds"] = speed.images, speed.seconds
     if score is not None:

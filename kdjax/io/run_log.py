@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -33,9 +34,7 @@ class RunLog:
     def __init__(self, folder: Path, tensorboard: bool = True, quiet: bool = False):
         self.folder, self.quiet, self.path = folder, quiet, folder / "metrics.jsonl"
         self.live = sys.stdout.isatty() and not quiet
-        self._last, self._board = 0.0, None
-        if tensorboard and not quiet:
-            self._board = _board(folder / "tensorboard")
+        self._last, self._board, self._wanted = 0.0, None, tensorboard and not quiet
 
     def say(self, text: str = "") -> None:
         """A line for the person."""
@@ -54,11 +53,13 @@ class RunLog:
         self._last = now if late else self._last
         return late
 
-    def rewind(self, step: int) -> None:
-        """Drops records after `step`, which a resumed run is about to write again, and a half-written last line."""
+    def rewind(self, step: int, epochs: dict) -> None:
+        """Drops what a resumed run is about to write again: records after `step`, epochs after those that `epochs`
+        ({stage: the last one}) knows, and a half-written last line."""
         if self.quiet or not self.path.exists():
             return
-        kept = [line for line in self.path.read_text().splitlines() if _step(line, step + 1) <= step]
+        lines = self.path.read_text(errors="replace").splitlines()
+        kept = [line for line in lines if _known(line, step, epochs)]
         atomic_write_text(self.path, "".join(line + "\n" for line in kept))
 
     def record(self, kind: str, step: int, values: dict) -> None:
@@ -66,7 +67,9 @@ class RunLog:
         if self.quiet:
             return
         with self.path.open("a") as f:
-            f.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            f.write(json.dumps({"kind": kind, "step": step, **{k: _number(v) for k, v in values.items()}}) + "\n")
+        if self._wanted and self._board is None:
+            self._board = _board(self.folder / "tensorboard")
         for name, value in values.items():
             if self._board and isinstance(value, (int, float)):
                 self._board.add_scalar(f"{kind}/{name}", value, step)
@@ -77,27 +80,28 @@ class RunLog:
             self._board.close()
 
 
-def _step(line: str, otherwise: int) -> int:
+def _known(line: str, step: int, epochs: dict) -> bool:
     try:
-        return json.loads(line)["step"]
+        record = json.loads(line)
+        again = record["kind"] == "epoch" and record["epoch"] > epochs.get(record["stage"], 0)
+        return record["step"] <= step and not again
     except (ValueError, KeyError, TypeError):
-        return otherwise
+        return False
+
+
+def _number(value):
+    """JSON has no NaN and no infinity: null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _board(folder: Path):
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
+    from tensorboardX import SummaryWriter
     return SummaryWriter(str(folder), flush_secs=10)
 
 
 def curves(folder: Path) -> None:
-    """curves.png from metrics.jsonl: losses by name and accuracies, by epoch. Without matplotlib, nothing."""
-    try:
-        import matplotlib
-    except ImportError:
-        return
+    """curves.png from metrics.jsonl: losses by name and accuracies, by epoch."""
+    import matplotlib
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     rows = [r for r in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()) if r["kind"] == "epoch"]
