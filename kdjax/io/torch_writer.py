@@ -30,12 +30,17 @@ def write(path, state_dict: Mapping[str, np.ndarray], scalars: Mapping[str, int 
     )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("archive/data.pkl", pickle)
-        archive.writestr("archive/byteorder", b"little")
+        archive.writestr(_entry("data.pkl"), pickle)
+        archive.writestr(_entry("byteorder"), b"little")
         for number, value in enumerate(arrays.values()):
-            archive.writestr(f"archive/data/{number}", value.astype(value.dtype.newbyteorder("<")).tobytes())
-        archive.writestr("archive/version", b"3\n")
+            archive.writestr(_entry(f"data/{number}"), value.astype(value.dtype.newbyteorder("<")).tobytes())
+        archive.writestr(_entry("version"), b"3\n")
     atomic_write_bytes(path, buffer.getbuffer())
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Without the time of day: the same network gives the same bytes."""
+    return zipfile.ZipInfo(f"archive/{name}", (1980, 1, 1, 0, 0, 0))
 
 
 def _state_dict(arrays: Mapping[str, np.ndarray]) -> bytes:
