@@ -61,7 +61,8 @@ def find(name: str) -> type[Method]:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"config.method.name={name!r} cannot be imported ({error}); give package.module:Class") from None
+        raise UserError(f"config.method.name={name!r} cannot be imported ({error}); "
+                        f"give package.module:Class") from None
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UserError(f"{name} is not a kdjax.methods.Method; derive it from that class")
     return found
