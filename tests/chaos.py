@@ -1,6 +1,6 @@
 """Disturbs runs and compares what they become with a run that nobody disturbed.
 
-    python -m tests.chaos --runs 50 [--seed 0] [--methods itrd,crd,ft] [--polite] [--json]
+    python -m tests.chaos --runs 50 [--seed 0] [--methods itrd,crd,ft] [--points step,save] [--polite] [--json]
 
 A run is killed (SIGKILL) at random calls of what a run is made of, before or after them, or at a random time, up to
 CHAIN times; then the same command finishes it. Parameters, statistics, memories, optimiser, metrics.jsonl, result.json
@@ -130,12 +130,12 @@ class Campaign:
         """What the runs in a folder said."""
         return (self.folder / f"{name}.said").read_text()
 
-    def blow(self, rng: random.Random, signals) -> tuple:
-        """A random call of a random point."""
-        point = rng.choice(sorted(self.counts))
+    def blow(self, rng: random.Random, signals, point: str | None = None) -> tuple:
+        """A random call of `point`, or of a random one."""
+        point = point or rng.choice(sorted(self.counts))
         return point, rng.randint(1, self.counts[point]), rng.choice(["before", "after"]), rng.choice(signals)
 
-    def disturbed(self, name: str, blows) -> list[str]:
+    def disturbed(self, name: str, blows) -> list:
         """Lets each blow hit the run of `name`, then finishes and compares it; returns the blows that hit.
 
         A blow is as in `run`, or a number of seconds after which the run is killed.
@@ -149,7 +149,7 @@ class Campaign:
             polite = not timed and blow[3] != signal.SIGKILL
             assert status == (75 if polite else -signal.SIGKILL), f"{blow}: status {status}\n{self.said(name)}"
             assert not polite or "stopped by SIG" in self.said(name)
-            hit.append(f"after {blow:.2f} s" if timed else f"{blow[2]} {blow[0]} {blow[1]}")
+            hit.append(blow)
         assert self.run(name) == 0, self.said(name)
         assert "Traceback" not in self.said(name), self.said(name)
         found = outcome(self.folder / name)
@@ -201,21 +201,31 @@ def preload() -> None:
     assert not jax._src.xla_bridge._backends, "JAX has started: its runs cannot be forked"
 
 
-def campaign(methods, runs: int, seed: int, signals, timed: float = 0.25) -> dict:
-    """`runs` blows in all, shared between the methods; a `timed` part of the kills comes at random times."""
+def name_of(blow) -> str:
+    """A blow in words."""
+    return f"after {blow:.2f} s" if isinstance(blow, float) else f"{blow[2]} {blow[0]} {blow[1]}"
+
+
+def campaign(methods, runs: int, seed: int, signals, points=(), timed: float = 0.25) -> dict:
+    """`runs` blows in all, shared between the methods: at each of `points` once, then anywhere; a `timed` part of those
+    kills comes at random times. Returns {method: the blows in words}."""
     preload()
     rng, report = random.Random(seed), {}
     with tempfile.TemporaryDirectory(prefix="kdjax-chaos-") as folder:
         for number, method in enumerate(methods):
             mine, hits, tries = runs // len(methods) + (number < runs % len(methods)), [], 0
             this = Campaign(pathlib.Path(folder), method)
+            waiting = [this.blow(rng, signals, point) for point in points if point in this.counts]
             while len(hits) < mine:
                 tries += 1
                 assert tries < 20 + 3 * mine, "the blows do not hit"
-                blows = [rng.uniform(0, this.length) if signal.SIGKILL in signals and rng.random() < timed
-                         else this.blow(rng, signals) for _ in range(min(CHAIN, mine - len(hits)))]
-                hits += this.disturbed(f"run{tries}", blows)
-            report[method] = hits
+                anywhere = lambda: (rng.uniform(0, this.length) if signal.SIGKILL in signals and rng.random() < timed
+                                    else this.blow(rng, signals))
+                blows = [*waiting, *(anywhere() for _ in range(CHAIN))][:min(CHAIN, mine - len(hits))]
+                now = this.disturbed(f"run{tries}", blows)
+                waiting = [blow for blow in waiting if blow not in now]
+                hits += now
+            report[method] = [name_of(blow) for blow in hits]
     return report
 
 
@@ -226,12 +236,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=12, help="how many blows (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--methods", default="itrd,crd,ft")
+    parser.add_argument("--points", default="", help=f"points to strike first, of {', '.join(POINTS)}")
     parser.add_argument("--polite", action="store_true", help="SIGTERM, SIGINT and SIGUSR1 instead of SIGKILL")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1] if args.polite else [signal.SIGKILL]
     began = time.monotonic()
-    report = campaign(args.methods.split(","), args.runs, args.seed, signals)
+    points = [point for point in args.points.split(",") if point]
+    report = campaign(args.methods.split(","), args.runs, args.seed, signals, points)
     hits = sum(map(len, report.values()))
     print(json.dumps(report) if args.json else "\n".join(f"{m}: {', '.join(h)}" for m, h in report.items())
           + f"\n{hits} blows survived, bit-identical every time, {time.monotonic() - began:.0f} s")
