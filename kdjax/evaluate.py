@@ -4,7 +4,6 @@
 """
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import types
@@ -14,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax import models
+from kdjax.cli import Parser, guarded
 from kdjax.data import augment, batches, sources
 from kdjax.errors import UserError
 from kdjax.step import cross_entropy
 
 
 def tally(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> dict:
-    """Weighted sums over a batch: top-1 and top-5 hits, loss, count. Of equal logits the first counts, as for argmax."""
+    """Weighted sums over a batch: top-1 and top-5 hits, loss, count. Of equal logits the first wins, as for argmax."""
     own = jnp.take_along_axis(logits, labels[:, None], axis=1)
     tied_before = (logits == own) & (jnp.arange(logits.shape[1]) < labels[:, None])
     rank = jnp.sum((logits > own) | tied_before, axis=1)
@@ -67,7 +67,7 @@ def check_classes(net, num_classes: int, dataset: str) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("kdjax.evaluate", description="Top-1, top-5 and loss of a network on a test set.")
+    parser = Parser("kdjax.evaluate", description="Top-1, top-5 and loss of a network on a test set.")
     parser.add_argument("checkpoint", help="a converted folder, a run, or a .pth file")
     parser.add_argument("--dataset", default="cifar100")
     parser.add_argument("--data_dir", default="")
@@ -76,6 +76,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch_size", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
+    if args.batch_size < 1:
+        parser.error(f"--batch_size={args.batch_size} is too small")
     options = {"name": args.model} if args.model else {}
     net, variables = models.load(args.checkpoint, **options)
     fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,
@@ -92,5 +94,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from kdjax.cli import guarded
     sys.exit(guarded(main))

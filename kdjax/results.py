@@ -19,7 +19,8 @@ def say(text: str) -> None:
 
 def no_history() -> dict:
     """What a run remembers of itself, kept in every checkpoint."""
-    return {"epochs": {}, "skipped": 0, "seconds": 0.0, "images": 0, "speed_seconds": 0.0, "last": None, "best": None, "teacher": None}
+    return {"epochs": {}, "skipped": 0, "seconds": 0.0, "images": 0, "speed_seconds": 0.0, "last": None, "best": None,
+            "teacher": None}
 
 
 def scores(row: dict) -> dict:
@@ -32,8 +33,8 @@ def result(config, history: dict, student: str, teacher: str) -> dict:
     """The contents of result.json. The headline is the last epoch's; best is chosen on the test set and named so."""
     seconds = history["speed_seconds"]
     return {"method": list(chosen(config)), "student": student, "teacher": teacher, "dataset": config.data.dataset,
-            "seed": config.seed, "epochs": config.train.epochs, "steps": config.train.steps, "last": scores(history["last"]),
-            "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
+            "seed": config.seed, "epochs": config.train.epochs, "steps": config.train.steps,
+            "last": scores(history["last"]), "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
             "skipped_steps": history["skipped"], "wall_clock_seconds": round(history["seconds"], 3),
             "images_per_second": round(history["images"] / seconds, 1) if seconds else None}
 

@@ -21,7 +21,7 @@ from kdjax.methods import chosen
 from kdjax.state import base_lr
 
 OWN_TEACHER = ("teacher", "student")  # in a run's folder: the teacher that `teacher.train_epochs` trains
-NOTHING = {".lock", "tensorboard"}  # what a folder may hold that is not worth keeping
+NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that is not worth keeping
 
 
 def plain(config) -> dict:
@@ -103,6 +103,8 @@ def sweep(folder: Path) -> None:
 
 def check_resume(config, folder: Path) -> None:
     """Refuses to continue a run whose meaning changed, showing what did."""
+    if not ((folder / "checkpoints").is_dir() or (folder / "result.json").exists()):
+        return  # nothing of the other run is worth keeping
     before = read_json(folder / "config.json")
     if isinstance(before, dict) and isinstance(before.get("config"), dict):
         check_same(config, folder, before["config"])
@@ -180,8 +182,10 @@ def header(config, data, student, teachers, place) -> str:
     """What a run is, in a few lines."""
     v = versions()
     kinds = {d.device_kind for d in place.devices}
-    lines = [f"kdjax {v['kdjax']}  jax {v['jax']}  flax {v['flax']}  on {len(place.devices)} x {', '.join(kinds)} ({config.parallel})",
-             f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, {data.num_classes} classes",
+    lines = [f"kdjax {v['kdjax']}  jax {v['jax']}  flax {v['flax']}  "
+             f"on {len(place.devices)} x {', '.join(kinds)} ({config.parallel})",
+             f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, "
+             f"{data.num_classes} classes",
              f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "
              f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
              f"student  {student.name}: {student.num_params:,} parameters"]

@@ -26,8 +26,8 @@ def learning_rate(config, total_steps: int):
     """step -> learning rate, constant inside each of the train.epochs equal parts of `total_steps`.
 
     "step": base * decay ** (milestones passed); epoch m + 1, counted from 1, is the first after milestone m. "cosine":
-    base * (1 + cos(pi e / epochs)) / 2 with e = epoch - 1 + schedule.offset (DS-SRD's own has offset 1). "constant": base.
-    Linear warm-up, by step, over optim.warmup_epochs.
+    base * (1 + cos(pi e / epochs)) / 2 with e = epoch - 1 + schedule.offset (DS-SRD's own has offset 1). "constant":
+    base. Linear warm-up, by step, over optim.warmup_epochs.
     """
     base, schedule, epochs = base_lr(config), config.optim.schedule, config.train.epochs
     powers = jnp.asarray([schedule.decay ** n for n in range(len(schedule.milestones) + 1)])

@@ -22,7 +22,7 @@ def wanted(config) -> list[tuple[str, str]]:
                         f"converted folder or a .pth file (convert_torch_ckpt.py and kdjax.fetch make them)")
     paths, names = config.teacher.checkpoint.split(","), config.teacher.name.split(",")
     if len(names) not in (1, len(paths)):
-        raise UserError(f"config.teacher.name has {len(names)} names for {len(paths)} checkpoints; give one each, or none")
+        raise UserError(f"config.teacher.name has {len(names)} names for {len(paths)} checkpoints; give one each")
     return list(zip(paths, names if len(names) == len(paths) else names * len(paths)))
 
 

@@ -82,6 +82,9 @@ def prepare(config, folder: Path, data) -> Run:
     log.say(setup.header(config, data, student, nets, place))
     this = Run(config, folder, data, student, nets, variables, chosen, place, log, StopSignal(),
                RunCheckpoints(folder / "checkpoints", keep=config.checkpoint.keep), results.no_history())
+    plan(this)
+    if config.student.checkpoint:
+        teachers.warm_start(student, config.student.checkpoint)
     this.history["teacher"] = teacher_accuracy(this)
     setup.write_config(config, folder, place)
     return this
@@ -92,7 +95,8 @@ def teacher_accuracy(this: Run) -> dict | None:
     if not this.teachers:
         return None
     data, teacher = this.data, this.teachers[0]
-    step = evaluate.scorer(lambda v, x: teacher.apply(v, x, train=False)[0].logits, data.mean, data.std, eval_dtype(this.config))
+    logits = lambda v, x: teacher.apply(v, x, train=False)[0].logits
+    step = evaluate.scorer(logits, data.mean, data.std, eval_dtype(this.config))
     got = scored(this, step, this.place.put(this.teacher_variables[0]), this.place.put(data.test._asdict()))
     name, least = this.teachers[0].name, this.config.teacher.min_accuracy
     this.log.say(f"teacher {name}: top-1 {got['top1']:.2f}  top-5 {got['top5']:.2f}")
@@ -148,7 +152,8 @@ def plan(this: Run) -> list[Plan]:
     full, tail = divmod(n, config.data.batch_size)
     per_epoch = full if config.data.drop_last else full + bool(tail)
     if per_epoch == 0:
-        raise UserError(f"config.data.batch_size={config.data.batch_size} is larger than the {n} training images; lower it")
+        raise UserError(f"config.data.batch_size={config.data.batch_size} is larger than the {n} training images; "
+                        f"lower it")
     common = dict(student=this.student, teachers=this.teachers, methods=this.methods, weights=methods.chosen(config),
                   loss=config.loss, teacher_train=config.teacher.batch_stats == "batch",
                   skip_bad_steps=config.train.on_nan == "skip")
@@ -210,7 +215,8 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
     step = int(np.asarray(saved["step"])) if saved is not None else 0
     data = place.put_state({"images": this.data.train.images, "labels": this.data.train.labels})
     frozen = place.put_state(this.teacher_variables)
-    compiled = place.compile(epoch_step.make(p.task, config, this.data.mean, this.data.std, p.steps_per_epoch, p.name, place))
+    step_function = epoch_step.make(p.task, config, this.data.mean, this.data.std, p.steps_per_epoch, p.name, place)
+    compiled = place.compile(step_function)
     score = scorer(this, p) if number == len(stages) - 1 else None
     speed = run_log.Speed(this.history["images"], this.history["speed_seconds"])
     vote = processes.Vote(place, this.stop)
@@ -311,7 +317,8 @@ def close_epoch(this: Run, p: Plan, state, step: int, epoch: int, score, seconds
         this.history["last"] = row
         if not this.history["best"] or row["test_top1"] > this.history["best"]["test_top1"]:
             this.history["best"] = row
-    this.log.say(f"{p.name} epoch {epoch}/{p.epochs}  " + run_log.named({k: v for k, v in row.items() if isinstance(v, float)}))
+    numbers = {k: v for k, v in row.items() if isinstance(v, float)}
+    this.log.say(f"{p.name} epoch {epoch}/{p.epochs}  {run_log.named(numbers)}")
 
 
 def scorer(this: Run, p: Plan):

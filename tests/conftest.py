@@ -6,7 +6,8 @@ import tempfile
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / f"kdjax-tests-xla-{os.getuid()}"))
+CACHE = pathlib.Path(tempfile.gettempdir()) / f"kdjax-tests-xla-{os.getuid()}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"

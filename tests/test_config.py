@@ -1,4 +1,5 @@
 """The config's fields, their page, and how a command line becomes a config."""
+import os
 import pathlib
 import subprocess
 import sys
@@ -14,8 +15,8 @@ def test_every_documented_field_exists():
 
 
 def test_the_page_of_fields_is_current():
-    made = subprocess.run([sys.executable, "docs/config_table.py"], cwd=ROOT, capture_output=True, text=True, check=True,
-                          env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+    made = subprocess.run([sys.executable, "docs/config_table.py"], cwd=ROOT, capture_output=True, text=True,
+                          check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert made.stdout == (ROOT / "docs/config.md").read_text()
 
 
