@@ -13,12 +13,12 @@ import sys
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # copying weights needs no accelerator
 
-from kdjax.cli import guarded  # noqa: E402
+from kdjax.cli import Parser, guarded  # noqa: E402
 from kdjax.io import convert  # noqa: E402
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", nargs="?", metavar="SRC", help="the checkpoint file")
     parser.add_argument(
         "--model", "--arch", help="the network, if neither the folder nor the shapes tell, or to be sure"

@@ -1,12 +1,20 @@
 """What all command lines share: a user's mistake becomes one sentence and status 2."""
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import warnings
 from collections.abc import Callable
 
 from kdjax.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are UserErrors."""
+
+    def error(self, message: str):
+        raise UserError(f"{message}; `{self.prog} --help` shows what it takes")
 
 
 def guarded(main: Callable[[], int]) -> int:

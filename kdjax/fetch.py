@@ -9,7 +9,7 @@ import pathlib
 import sys
 import types
 
-from kdjax.cli import guarded
+from kdjax.cli import Parser, guarded
 from kdjax.errors import UserError
 
 TEACHERS_URL = "http://shape2prog.csail.mit.edu/repo"
@@ -78,7 +78,7 @@ def _accuracy(net, variables, data_dir: str, published: float) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("kdjax.fetch", description=__doc__,
+    parser = Parser("kdjax.fetch", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("teachers", help=f"the released teachers: {', '.join(TEACHERS)}")

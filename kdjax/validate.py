@@ -7,10 +7,11 @@ import math
 import jax
 from ml_collections import ConfigDict
 
+from kdjax import models
 from kdjax.config import default
 from kdjax.config_file import near
 from kdjax.errors import UserError
-from kdjax.methods import chosen
+from kdjax.methods import chosen, find
 from kdjax.state import base_lr
 
 TINY, HUGE = 1e-12, 2**31 - 1
@@ -49,7 +50,7 @@ def check(config: ConfigDict) -> None:
     """Raises UserError for the first thing in `config` that is wrong; touches no file."""
     check_fields(config)
     check_values(config)
-    chosen(config)
+    check_names(config)
     if base_lr(config) <= 0:
         raise UserError(f"config.optim.lr={base_lr(config)} must be positive")
     if config.train.dtype == "float64" and not jax.config.jax_enable_x64:
@@ -65,6 +66,15 @@ def check(config: ConfigDict) -> None:
         if get(config, field) and importlib.util.find_spec(package) is None:
             raise UserError(f"config.{field} needs {package}, which is not installed; `pip install {package}`, or set "
                             f"--config.{field}=False")
+
+
+def check_names(config: ConfigDict) -> None:
+    """The methods and the networks exist."""
+    for method in chosen(config):
+        find(method)
+    own = config.teacher.name.split(",") if config.teacher.train_epochs and not config.teacher.checkpoint else []
+    for name in (config.student.name, *own):
+        models.build(name, num_classes=10, image_size=config.data.image_size or 32)
 
 
 def check_fields(config: ConfigDict) -> None:
