@@ -6,7 +6,9 @@ import jax.numpy as jnp
 
 from kdjax.data import augment
 from kdjax.state import stream
-from kdjax.step import AXIS, Task, apply_gradients, gradients, update
+from kdjax.step import Task, apply_gradients, gradients, update
+
+DEVICES = "data"  # the axis of the devices: of the mesh, and of pmap
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 
@@ -19,7 +21,7 @@ def pick(config, data, mean, std, order, step, steps_per_epoch: int, purpose: st
     draw_key, method_key = jax.random.split(key)
     draws = augment.draw(draw_key, len(row) * share, crop=config.data.crop, flip=config.data.flip)
     if share > 1:  # every replica draws for the whole batch and keeps its own part
-        first = jax.lax.axis_index(AXIS) * len(row)
+        first = jax.lax.axis_index(DEVICES) * len(row)
         draws = jax.tree.map(lambda d: jax.lax.dynamic_slice_in_dim(d, first, len(row)), draws)
     images = augment.apply(data["images"][index], draws, crop=config.data.crop, padding=config.data.padding)
     images = spread(augment.normalize(images, mean, std, DTYPES[config.train.dtype]))
@@ -58,13 +60,13 @@ def make(task: Task, config, mean, std, steps_per_epoch: int, purpose: str, plac
     def step(state, teachers, data, order, wishes=False):
         batch, key = pick(config, data, mean, std, order, state["step"], steps_per_epoch, purpose, place.spread, share)
         if place.mode == "pmap":
-            key = jax.random.split(key, share)[jax.lax.axis_index(AXIS)] if share > 1 else key
-            grads, terms, stats, memory, logits = gradients(task, state, teachers, batch, key, AXIS)
+            key = jax.random.split(key, share)[jax.lax.axis_index(DEVICES)] if share > 1 else key
+            grads, terms, stats, memory, logits = gradients(task, state, teachers, batch, key, DEVICES)
             new, finite = apply_gradients(task, state, grads, terms, stats, memory)
         else:
-            new, terms, logits, finite = update(task, state, teachers, batch, key, config.replicas)
+            new, terms, logits, finite = update(task, state, teachers, batch, key, config.replicas, place.replica_mesh)
         correct = jnp.sum(jnp.argmax(logits, -1) == batch["labels"])
-        correct = jax.lax.psum(correct, AXIS) if place.mode == "pmap" else correct
+        correct = jax.lax.psum(correct, DEVICES) if place.mode == "pmap" else correct
         metrics = count(state["metrics"], terms, correct, len(batch["labels"]) * share, finite, state["step"])
         return {**new, "metrics": metrics}, jnp.any(wishes)
 

@@ -8,10 +8,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from kdjax.epoch_step import DEVICES
 from kdjax.errors import UserError
-from kdjax.step import AXIS
-
-BATCH = "data"
 
 
 def devices(config) -> list:
@@ -34,10 +32,10 @@ class Placement:
 
     def __init__(self, config):
         self.devices, self.mode = devices(config), config.parallel
-        self.mesh = Mesh(np.array(self.devices), (BATCH,))
+        self.mesh = Mesh(np.array(self.devices), (DEVICES,))
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
-        self.split = NamedSharding(self.mesh, PartitionSpec(None, BATCH))
-        self.stacked = NamedSharding(self.mesh, PartitionSpec(BATCH))
+        self.split = NamedSharding(self.mesh, PartitionSpec(None, DEVICES))
+        self.stacked = NamedSharding(self.mesh, PartitionSpec(DEVICES))
         self.check(config)
 
     def check(self, config) -> None:
@@ -58,6 +56,11 @@ class Placement:
         if self.mode == "pmap" and (jax.process_count() > 1 or replicas not in (1, count)):
             raise UserError(f"config.parallel='pmap' makes one replica of each of the {count} devices of one process; "
                             f"leave config.replicas at 1, and use 'jit' for several processes")
+
+    @property
+    def replica_mesh(self):
+        """The mesh over which the step divides its replicas by hand, None on one device."""
+        return self.mesh if len(self.devices) > 1 else None
 
     @property
     def replicas_of_pmap(self) -> int:
@@ -113,7 +116,7 @@ class Placement:
         """step(state, teachers, data, order, wishes) -> (state, tick), donated. Under pmap `step` sees one replica's
         share."""
         if self.mode == "pmap":
-            return jax.pmap(step, axis_name=AXIS, devices=self.devices, donate_argnums=0)
+            return jax.pmap(step, axis_name=DEVICES, devices=self.devices, donate_argnums=0)
         return jax.jit(step, donate_argnums=0, out_shardings=self.replicated)
 
     def spread(self, x):
