@@ -71,7 +71,8 @@ def line_of(error: BaseException, path: Path) -> str:
     """` at line 3` of the config file, where the error tells."""
     if isinstance(error, SyntaxError):
         return f" at line {error.lineno}"
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
     return f" at line {lines[-1]}" if lines else ""
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import difflib
+import contextlib
 import os
 import sys
 
@@ -119,10 +120,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(config) -> int:
     """Trains and returns the exit status."""
+    from kdjax import processes, results, train, validate
+    validate.check_fields(config)
     prepare_backend(config)
-    from kdjax import processes, results, train
     try:
-        with processes.joined(config):
+        with processes.joined(config), enough_memory():
             train.run(config)
     except Stopped as stop:
         results.say(f"\n{stop}")
@@ -130,11 +132,18 @@ def train(config) -> int:
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
+    return 0
+
+
+@contextlib.contextmanager
+def enough_memory():
+    """A device's lack of memory as one sentence."""
+    try:
+        yield
     except RuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise UserError("the device has not enough memory; lower config.data.batch_size, or use more devices") from None
-    return 0
 
 
 if __name__ == "__main__":

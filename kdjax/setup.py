@@ -58,8 +58,9 @@ def workdir(config) -> Path:
 def tidied(folder: Path) -> Iterator[None]:
     """The folder, created for the body. A body that fails before anything of value is in it leaves no folder behind;
     what the disk refuses becomes a UserError."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()] if processes.is_first() else []
+    made = []
     try:
+        made = [path for path in (folder, *folder.parents) if processes.is_first() and not path.exists()]
         processes.first(lambda: check_writable(folder))
         yield
     except OSError as error:
@@ -85,8 +86,8 @@ def check_writable(folder: Path) -> None:
 
 def disk_trouble(error: OSError, folder: Path) -> Exception:
     """A UserError for a disk that is full or went away; other errors as they are."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
-        return UserError(f"cannot write in {folder} ({error.strerror}); free some space or make it writable, and run "
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG):
+        return UserError(f"cannot write in {folder} ({error.strerror}); make it writable or free some space, and run "
                          "the same command again: it continues from the last checkpoint")
     return error
 
