@@ -1,8 +1,8 @@
 """The front door: `python -m kdjax.main --config configs/itrd.py:student=resnet20 [--config.FIELD=VALUE ...]`."""
 from __future__ import annotations
 
-import difflib
 import contextlib
+import difflib
 import os
 import sys
 

@@ -19,11 +19,12 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from kdjax.errors import UserError
-from kdjax.stopping import EXIT_FAILED, Diverged, Stopped
+from kdjax.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly
 
 T = TypeVar("T")
 HEARTBEAT = 30  # seconds without a sign of life before JAX ends the processes that wait for a lost one
 SHUTDOWN = 60  # seconds that a finished process waits for the others
+ELSEWHERE = "a signal to another process"
 GRACE = 2  # seconds by which process 0, the coordinator, leaves later: without it JAX aborts the others in mid-sentence
 PEER = re.compile(r"gloo|nccl|peer|socket|coordination|connection|heartbeat|unavailable|deadline", re.IGNORECASE)
 
@@ -88,6 +89,12 @@ def held_by_first(make: Callable[[], contextlib.AbstractContextManager]) -> Iter
         yield
 
 
+def share_signal(signal) -> None:
+    """Makes a stop that any process has been asked for known to all; every process calls it at the same point."""
+    if jax.process_count() > 1 and multihost_utils.process_allgather(np.asarray(signal.requested)).any():
+        signal.requested, signal.name = True, signal.name or ELSEWHERE
+
+
 class Vote:
     """Whether the run stops, decided at the same step by all processes although a signal may have reached only one.
 
@@ -96,12 +103,12 @@ class Vote:
     """
 
     def __init__(self, place, signal):
-        self.place, self.signal, self._alone, self._agreed = place, signal, jax.process_count() == 1, False
-        self._wish, self._ballot = False, place.put_wish(False)
+        self.place, self.signal, self.alone = place, signal, jax.process_count() == 1
+        self._agreed, self._wish, self._ballot = False, False, place.put_wish(False)
 
     def ballot(self):
         """This step's wishes, on the devices; sent anew only when this process's changes."""
-        if not self._alone and self.signal.requested and not self._wish:
+        if not self.alone and self.signal.requested and not self._wish:
             self._wish, self._ballot = True, self.place.put_wish(True)
         return self._ballot
 
@@ -112,7 +119,12 @@ class Vote:
     @property
     def stop(self) -> bool:
         """Whether to save and leave now."""
-        return self.signal.requested if self._alone else self._agreed
+        return self.signal.requested if self.alone else self._agreed
+
+    @property
+    def name(self) -> str:
+        """The signal's name, for the person."""
+        return self.signal.name or ELSEWHERE
 
 
 @contextlib.contextmanager
@@ -132,12 +144,13 @@ def joined(config) -> Iterator[None]:
 
 def leave(error: BaseException) -> None:
     """Says what happened and ends this process, whatever the others do; they then end by the lost connection."""
-    status = 2 if isinstance(error, UserError) else 130 if isinstance(error, KeyboardInterrupt) else EXIT_FAILED
+    statuses = {UserError: 2, StoppedEarly: EXIT_STOPPED, KeyboardInterrupt: 130, BaseException: EXIT_FAILED}
+    status = next(code for kind, code in statuses.items() if isinstance(error, kind))
     if isinstance(error, (ValueError, RuntimeError)) and PEER.search(str(error)):
         print(f"error: another process of this run ended or cannot be reached ({_line(error)}); its own message says "
               f"why. The last checkpoint is kept: start all processes again to continue.", file=sys.stderr)
-    elif isinstance(error, UserError):
-        print(f"error: {error}", file=sys.stderr)
+    elif isinstance(error, (UserError, KeyboardInterrupt)):
+        print(f"error: {error}" if str(error) else "interrupted", file=sys.stderr)
     else:
         traceback.print_exception(error)
     sys.stdout.flush()

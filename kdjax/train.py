@@ -46,8 +46,8 @@ class Run:
 def run(config, data=None) -> dict:
     """Trains what the config says in its folder, or continues; returns the contents of result.json.
 
-    Raises UserError for what the user can mend, `stopping.Stopped` after a polite stop, `stopping.Diverged` when numbers
-    go wrong.
+    Raises UserError for what the user can mend, `stopping.Stopped` after a polite stop, `stopping.Diverged` when
+    numbers go wrong.
     """
     validate.check(config)
     teachers.check_early(config)
@@ -66,6 +66,7 @@ def run(config, data=None) -> dict:
         finally:
             this.log.close()
             this.checkpoints.close()
+    processes.share_signal(this.stop)
     this.stop.heed(folder)
     return results.compare(config, folder, data, result, run)
 
@@ -233,7 +234,7 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
     def pause(epoch):
         if vote.stop:
             save(state, epoch)
-            raise Stopped(this.stop.name or "a signal to another process", this.folder, p.offset + step)
+            raise Stopped(vote.name, this.folder, p.offset + step)
 
     first = recorded(this, p) + 1
     for epoch in range(first, p.epochs + 1):
@@ -250,7 +251,7 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
             ticks.append(tick)
             if len(ticks) > IN_FLIGHT:
                 vote.hear(ticks.popleft())
-            if step % config.log.every_steps == 0 or row == 0 or this.log.due():
+            if step % config.log.every_steps == 0 or row == 0 or (vote.alone and this.log.due()):
                 report(this, p, state, step, epoch, speed)
             pause(epoch)
         close_epoch(this, p, state, step, epoch, score, time.perf_counter() - began, speed, pause)

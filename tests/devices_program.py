@@ -212,8 +212,9 @@ def aliasing():
 def main():
     jitted = {n: trajectory(config(COUPLED, devices=n)) for n in (1, 2, 4, 8)}
     small = {name: config(("sp", "fitnet"), **fields) for name, fields in {
-        "one": {"devices": 1, "replicas": 4}, "two": {"devices": 2, "replicas": 4}, "four": {"devices": 4, "replicas": 4},
-        "pmap": {"devices": 4, "parallel": "pmap"}, "whole": {"devices": 1}}.items()}
+        "one": {"devices": 1, "replicas": 4}, "two": {"devices": 2, "replicas": 4},
+        "four": {"devices": 4, "replicas": 4}, "pmap": {"devices": 4, "parallel": "pmap"},
+        "whole": {"devices": 1}}.items()}
     split = {name: trajectory(c) for name, c in small.items()}
     half = config(("sp", "fitnet"), devices=1)
     half.train.dtype = "bfloat16"
