@@ -27,6 +27,10 @@ _TABLE = {
     "adapter_grad":      (1e-9, 1e-9, None, None),
     "step":              (1e-9, 1e-8, 1e-3, 1e-3),
     "trajectory":        (1e-6, 1e-6, None, None),
+    "schedule":          (1e-12, 1e-12, None, None),
+    "views":             (1e-14, 1e-14, None, None),
+    "metrics":           (1e-12, 1e-12, None, None),
+    "converter":         (1e-9, 1e-9, None, None),   # the tensors themselves: bit for bit
 }
 _COLUMNS = {("float64", "cpu"): 0, ("float64", "gpu"): 1, ("float32", "cpu"): 2, ("float32", "gpu"): 3}
 
