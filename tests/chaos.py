@@ -27,6 +27,7 @@ import time
 import warnings
 
 CHAIN, DEADLINE = 3, 300
+KEPT = 3  # the newest two steps and the best one
 TIMES = {"seconds", "wall_clock_seconds", "images_per_second", "images", "speed_seconds"}
 POINTS = {  # what a run is made of: owner, attribute
     "loading": ("kdjax.data.sources", "load"), "teacher": ("kdjax.teachers", "load"),
@@ -187,7 +188,7 @@ def outcome(folder: pathlib.Path) -> dict:
     epochs = [(row["stage"], row["epoch"]) for row in rows if row["kind"] == "epoch"]
     digest = lambda name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return {"step": manifest["step"], "leaves": manifest["leaves"], "meta": timeless(manifest["meta"]["history"]),
-            "steps kept": len(steps.names()), "files": sorted(os.listdir(folder)),
+            "disk use is bounded": len(steps.names()) <= KEPT, "files": sorted(os.listdir(folder)),
             "every epoch once": len(epochs) == len(set(epochs)), "metrics": timeless(rows),
             "result": timeless(json.loads((folder / "result.json").read_text())),
             "student": [digest("student/weights.safetensors"), digest("student/network.json"), digest("student.pth")]}
