@@ -161,7 +161,7 @@ def examine(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield Finding(False, check.__name__.replace("_", " "), str(error))
     except Exception as error:  # whatever is broken, the other checks go on
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        yield Finding(False, check.__name__.replace("_", " "), f"fails with {reason}; reinstall kdjax, `pip install -e .`")
+        yield Finding(False, check.__name__.replace("_", " "), f"fails with {reason}; reinstall kdjax (make test)")
 
 
 def named(check: Callable, config) -> Callable:

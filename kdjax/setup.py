@@ -21,6 +21,7 @@ from kdjax.methods import chosen
 from kdjax.state import base_lr
 
 OWN_TEACHER = ("teacher", "student")  # in a run's folder: the teacher that `teacher.train_epochs` trains
+TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
 NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that is not worth keeping
 
 
@@ -38,11 +39,12 @@ def write_json(path: Path, value) -> None:
 
 
 def read_json(path: Path) -> dict | None:
-    """A JSON file's contents, or None where there is none (or only a broken one)."""
+    """The object in a JSON file, or None where there is none (or only a broken one)."""
     try:
-        return json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
+    return value if isinstance(value, dict) else None
 
 
 def workdir(config) -> Path:
@@ -86,7 +88,7 @@ def check_writable(folder: Path) -> None:
 
 def disk_trouble(error: OSError, folder: Path) -> Exception:
     """A UserError for a disk that is full or went away; other errors as they are."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG):
+    if error.errno in TROUBLE:
         return UserError(f"cannot write in {folder} ({error.strerror}); make it writable or free some space, and run "
                          "the same command again: it continues from the last checkpoint")
     return error
@@ -107,7 +109,7 @@ def check_resume(config, folder: Path) -> None:
     if not ((folder / "checkpoints").is_dir() or (folder / "result.json").exists()):
         return  # nothing of the other run is worth keeping
     before = read_json(folder / "config.json")
-    if isinstance(before, dict) and isinstance(before.get("config"), dict):
+    if before and isinstance(before.get("config"), dict):
         check_same(config, folder, before["config"])
 
 
