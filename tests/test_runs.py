@@ -235,7 +235,8 @@ def test_a_signal_in_training_saves_and_the_same_command_continues(tmp_path, who
 @pytest.mark.slow
 def test_a_signal_at_the_end_of_the_teacher_s_run_does_not_start_the_student_s(tmp_path, monkeypatch, capsys):
     pair = ["--config=configs/kd.py:teacher=resnet8,student=wrn_10_1,demo", *TINY[1:],
-            "--config.teacher.train_epochs=1", "--config.teacher.min_accuracy=0", "--config.experiment.compare=False", "--config.train.epochs=1"]
+            "--config.teacher.train_epochs=1", "--config.teacher.min_accuracy=0", "--config.experiment.compare=False",
+            "--config.train.epochs=1"]
     with monkeypatch.context() as patch:
         patch.setattr(setup, "write_json", tracked(setup.write_json, signal_at(2)))  # config.json, then result.json
         assert run(tmp_path / "run", *pair) == 75
