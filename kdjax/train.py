@@ -254,6 +254,8 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
             if step % config.log.every_steps == 0 or row == 0 or (vote.alone and this.log.due()):
                 report(this, p, state, step, epoch, speed)
             pause(epoch)
+        while ticks:  # an epoch shorter than the queue must not pass over a vote
+            vote.hear(ticks.popleft())
         close_epoch(this, p, state, step, epoch, score, time.perf_counter() - began, speed, pause)
         last = epoch == p.epochs
         if last or epoch % config.checkpoint.every_epochs == 0:
