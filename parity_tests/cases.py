@@ -45,6 +45,7 @@ class Case:
     teacher: str = "wrn_10_2"
     student: str = "resnet8"
     lr: float = 0.02
+    salt: str = "parity:"  # of the drawn weights
 
     @property
     def evaluated(self) -> bool:
@@ -86,8 +87,9 @@ CASES = {
     "crd": Case("crd", {"feat_dim": DIM, "crd.num_negatives": K}, ("crd", BANK), beta=0.8),
     "crd queue": queue("crd", ("enqueue", "after"), "crd_fifo", enqueue="after"),
     "crd queue before": queue("crd", ("enqueue", "before"), "crd_fifo", enqueue="before"),
-    "itrd": Case("itrd"),
-    "itrd same width": Case("itrd", {"itrd.alpha": 1.01}, ("itrd", {"alpha": 1.01}), **SAME),
+    # Here the salt avoids dead units of the teacher, where torch has NaN.
+    "itrd": Case("itrd", teacher="wrn_10_1", student="wrn_10_2", salt="parity2:"),
+    "itrd same width": Case("itrd", {"itrd.alpha": 1.01}, ("itrd", {"alpha": 1.01}), salt="parity2:", **SAME),
     "ickd": Case("ickd", beta=2.5),
     "dcd": Case("dcd", {"feat_dim": DIM}, ("dcd", {"dim": DIM})),
     "rrd": queue("rrd", ("variant", "seed"), "rrd", enqueue="after", temperature_s=0.04, temperature_t=0.10),
@@ -137,9 +139,9 @@ def memory_of(case: Case) -> dict:
         return {}
     is_queue = case.options.get(f"{case.method}.memory") == "queue"
     if is_queue:
-        return {"queue": golden_data.tensor("queue", (QUEUE, DIM), "parity:")}
+        return {"queue": golden_data.tensor("queue", (QUEUE, DIM), case.salt)}
     keys = {"bank_s": "memory_v1", "bank_t": "memory_v2"}
-    return {name: golden_data.tensor(key, (N_DATA, DIM), "parity:") for name, key in keys.items()}
+    return {name: golden_data.tensor(key, (N_DATA, DIM), case.salt) for name, key in keys.items()}
 
 
 @dataclasses.dataclass
@@ -163,7 +165,7 @@ class Theirs:
         self.case, self.student, self.teacher = case, nets["student"], nets["teacher"]
         self.method = methods.build(name, views["student"], views["teacher"], **options)
         for role, module in (("teacher", self.teacher), ("student", self.student), ("adapter", self.method.adapters)):
-            load(module, golden_data.state_dict(shapes(module), f"parity:{role}:"))
+            load(module, golden_data.state_dict(shapes(module), f"{case.salt}{role}:"))
 
     def snapshot(self) -> dict:
         parts = (("student", self.student), ("adapter", self.method.adapters))
@@ -208,11 +210,12 @@ def theirs(case: Case, steps: int = STEPS, pre_steps: int = PRE_STEPS) -> Side:
 def ours(case: Case, steps: int = STEPS, pre_steps: int = PRE_STEPS, dtype="float64") -> Side:
     """The case played by kdjax."""
     player = Player(config_of(case), case.student, case.teacher, CLASSES, SIZE, dtype)
-    data, adapters = batches(max(steps, pre_steps)), drawn_adapters(player)
-    memory = memory_of(case)
+    data, memory = batches(max(steps, pre_steps)), memory_of(case)
     if memory:
         memory |= {"ptr": np.zeros((), np.int32)} if "queue" in memory else {f"norm_{s}": np.array(-1.0) for s in "st"}
-    now = player.start(drawn(player.teacher, "teacher"), drawn(player.student, "student"), adapters, memory)
+    nets = (drawn(getattr(player, role), f"{case.salt}{role}:") for role in ("teacher", "student"))
+    adapters = [drawn(net, f"{case.salt}adapter:", name + ".") for name, net in player.method.adapters.items()]
+    now = player.start(*nets, functools.reduce(dict.__or__, adapters, {}), memory)
     initial, pre = player.snapshot(now["params"], now["batch_stats"]), None
     for stage in player.method.stages:
         pre, now, _ = player.run_stage(now, data[:pre_steps], stage, every=False)
@@ -222,13 +225,9 @@ def ours(case: Case, steps: int = STEPS, pre_steps: int = PRE_STEPS, dtype="floa
     return Side(initial, pre, main, memory, logits)
 
 
-def drawn(net, role: str, prefix: str = "") -> dict:
-    return golden_data.state_dict({prefix + k: s for k, s in torch_shapes(net).items()}, f"parity:{role}:")
-
-
-def drawn_adapters(player) -> dict:
-    parts = (drawn(adapter, "adapter", name + ".") for name, adapter in player.method.adapters.items())
-    return functools.reduce(lambda a, b: a | b, parts, {})
+def drawn(net, salt: str, prefix: str = "") -> dict:
+    """A torch state dict for a network or an adapter of kdjax."""
+    return golden_data.state_dict({prefix + k: s for k, s in torch_shapes(net).items()}, salt)
 
 
 @contextlib.contextmanager
