@@ -21,7 +21,8 @@ def test_the_page_of_fields_is_current():
 
 
 def test_the_originals_flags_translate_one_to_one():
-    words = "--distill crd --path_t teachers/resnet56 --model_s resnet20 -r 0.5 -a 1 -b 0.8 --trial 3".split()
+    words = ["--distill", "crd", "--path_t", "teachers/resnet56", "--model_s", "resnet20", "-r", "0.5", "-a", "1", "-b",
+             "0.8", "--trial", "3"]
     c = main.parse(words)
     assert (c.method.name, c.teacher.checkpoint, c.student.name) == ("crd", "teachers/resnet56", "resnet20")
     assert (c.loss.gamma, c.loss.alpha, c.loss.beta, c.experiment.trial) == (0.5, 1.0, 0.8, 3)

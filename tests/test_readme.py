@@ -8,9 +8,9 @@ import pytest
 from kdjax import main, train
 
 README = (pathlib.Path(__file__).resolve().parents[1] / "README.md").read_text()
-FAST = ["--config.data.per_class=20", "--config.train.epochs=2", "--config.teacher.train_epochs=1",
-        "--config.data.batch_size=32", "--config.teacher.min_accuracy=0", "--config.experiment.compare=False", "--config.teacher.name=wrn_10_1",
-        "--config.log.tensorboard=False", "--config.log.plots=False"]
+FAST = [f"--config.{change}" for change in (
+    "data.per_class=20", "data.batch_size=32", "train.epochs=2", "teacher.name=wrn_10_1", "teacher.train_epochs=1",
+    "teacher.min_accuracy=0", "experiment.compare=False", "log.tensorboard=False", "log.plots=False")]
 
 
 def example(name: str) -> tuple[str, list[str]]:
