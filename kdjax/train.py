@@ -245,8 +245,7 @@ def train_stage(this: Run, stages: list[Plan], number: int, saved: dict | None, 
         ticks, began = deque(), time.perf_counter()
         while step < end:
             row = step % p.steps_per_epoch
-            order = orders[row >= len(orders[0])] if len(orders) > 1 else orders[0]
-            state, tick = compiled(state, frozen, data, order, vote.ballot())
+            state, tick = compiled(state, frozen, data, order_of(this, orders, row), vote.ballot())
             step += 1
             ticks.append(tick)
             if len(ticks) > IN_FLIGHT:
@@ -275,6 +274,11 @@ def epoch_orders(config, n: int, epoch: int, place, purpose: str) -> list:
     tail = np.zeros(0) if config.data.drop_last else batches.epoch_tail(seed, epoch, n, config.data.batch_size)
     orders = [full, tail[None]] if len(tail) else [full]
     return [place.put_order(order) for order in orders if order.size]
+
+
+def order_of(this: Run, orders: list, row: int):
+    """Which of `epoch_orders` holds the epoch's batch `row`: the last one holds a smaller last batch."""
+    return orders[-1] if row >= len(this.data.train.labels) // this.config.data.batch_size else orders[0]
 
 
 def report(this: Run, p: Plan, state, step: int, epoch: int, speed) -> None:

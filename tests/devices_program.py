@@ -67,12 +67,14 @@ def trajectory(c, stage=-1):
     data = place.put_state(DATA.train._asdict())
     teachers = place.put_state(run.teacher_variables)
     step = place.compile(epoch_step.make(p.task, c, MEAN, STD, p.steps_per_epoch, p.name, place))
-    orders = [train.epoch_orders(c, IMAGES, epoch, place, p.name)[0] for epoch in (1, 2)]
+    orders = [train.epoch_orders(c, IMAGES, epoch, place, p.name) for epoch in (1, 2)]
     wish, losses, served, recompiled = place.put_wish(False), [], {}, 0
     for i in range(STEPS):
         before, compiled = layout(state), len(COMPILED)
+        epoch, row = divmod(i, p.steps_per_epoch)
+        order = train.order_of(run, orders[epoch], row)
         with jax.transfer_guard("disallow" if i else "allow"), warnings.catch_warnings(record=True) as said:
-            state, tick = step(state, teachers, data, orders[i >= p.steps_per_epoch], wish)
+            state, tick = step(state, teachers, data, order, wish)
         if i == 1:
             after = layout(state)
             served = {"same_layout": before["shardings"] == after["shardings"],
@@ -218,6 +220,9 @@ def main():
     split = {name: trajectory(c) for name, c in small.items()}
     half = config(("sp", "fitnet"), devices=1)
     half.train.dtype = "bfloat16"
+    tails = [config(("kd",), devices=2, **fields) for fields in ({"parallel": "pmap"}, {"replicas": 2})]
+    for c in tails:
+        c.data.update({"batch_size": 24, "drop_last": False})
     stage = {n: trajectory(config(("ab",), devices=n), stage=0) for n in (1, 4)}
     print(json.dumps({
         "jit": {str(n): differ(jitted[n], jitted[1]) for n in (2, 4, 8)},
@@ -225,6 +230,7 @@ def main():
         "replicas_on_2_devices": differ(split["two"], split["one"]),
         "replicas_on_4_devices": differ(split["four"], split["one"]),
         "pmap_as_replicas": differ(split["pmap"], split["four"]),
+        "pmap_with_a_last_batch": differ(*map(trajectory, tails)),
         "replicas_as_torch": against_torch(split["one"], *torch_replicas(small["one"], 4)),
         "whole_as_torch": against_torch(split["whole"], *torch_replicas(small["whole"], 1)),
         "replicas_against_whole": differ(split["one"], split["whole"]),

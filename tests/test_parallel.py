@@ -68,6 +68,7 @@ def test_replicas_do_not_depend_on_the_device_count(measured, where):
 @pytest.mark.slow
 def test_pmap_equals_jit_with_as_many_replicas(measured):
     assert small(measured["pmap_as_replicas"]), measured["pmap_as_replicas"]
+    assert small(measured["pmap_with_a_last_batch"]), measured["pmap_with_a_last_batch"]
 
 
 @pytest.mark.slow
