@@ -111,6 +111,16 @@ def flatten(f: Array) -> Array:
     return f.reshape(f.shape[0], -1)
 
 
+def in_turn(x: Array, before: Array) -> Array:
+    """x, available no earlier than `before` is.
+
+    Decompositions must come one after another: jaxlib's LAPACK kernels wait inside XLA's thread pool for work that they
+    give to the same pool, so that as many at once as there are cores wait for ever (seen with jaxlib 0.10.2, 2 cores).
+    """
+    never = jnp.ravel(jax.lax.stop_gradient(before))[0] > jnp.finfo(before.dtype).max / 2
+    return x + never.astype(x.dtype)
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def right_singular_vectors(x: Array, count: int) -> Array:
     """The first `count` (at most min(n, m)) right singular vectors of x [..., n, m], as columns [..., m, count].

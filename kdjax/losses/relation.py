@@ -10,6 +10,7 @@ from kdjax.losses.ops import (
     absolute,
     einsum,
     flatten,
+    in_turn,
     l2_normalize,
     match_size,
     mean_squared_error,
@@ -133,8 +134,9 @@ def kdsvd(g_s: Sequence[Array], g_t: Sequence[Array], *, k: int = 1, v_t: Sequen
     is None. Returns the scalar sum_{i >= 1} sum (R_s - R_t)^2 / B, R = exp(-(V_i[c, j] - V_{i-1}[c', j])^2 / 8); the
     teacher is detached. Gradients are finite where singular values coincide (torch: NaN).
     """
-    v_t = [None] * len(g_t) if v_t is None else v_t
-    stages = [_stage_vectors(s, t, v, k) for s, t, v in zip(g_s, g_t, v_t, strict=True)]
+    stages = []
+    for s, t, v in zip(g_s, g_t, [None] * len(g_t) if v_t is None else v_t, strict=True):
+        stages.append(_stage_vectors(s, in_turn(t, stages[-1][0]) if stages else t, v, k))
     total = jnp.zeros((), stages[0][0].dtype)
     for (last_s, last_t), (s, t) in pairwise(stages):
         difference = _radial(s, last_s) - jax.lax.stop_gradient(_radial(t, last_t))
@@ -150,7 +152,7 @@ def _stage_vectors(f_s: Array, f_t: Array, v_t: Array | None, k: int) -> tuple[A
     _, sizes, vh = jnp.linalg.svd(x_t, full_matrices=False)
     sizes = l2_normalize(sizes[:, None, :k])
     v_t = vh[:, :k].mT if v_t is None else jax.lax.stop_gradient(promote(v_t)[0])
-    v_s = right_singular_vectors(positions(f_s), k + 3)
+    v_s = right_singular_vectors(in_turn(positions(f_s), sizes), k + 3)
     cosine = jax.lax.stop_gradient(einsum("bcq,bck->bqk", v_s, v_t))
     closest = jnp.abs(cosine) == jnp.max(jnp.abs(cosine), axis=1, keepdims=True)
     v_s = einsum("bcq,bqk->bck", v_s, jnp.where(closest, jnp.sign(cosine), 0.0))
