@@ -18,6 +18,7 @@ import torch
 from kdjax import config as kdjax_config
 from kdjax import losses
 from kdjax.io.torch_naming import torch_shapes
+from kdjax.losses.ops import in_turn
 from parity_tests import golden_data
 from parity_tests.jax_replay import Player, put
 from parity_tests.reference import losses as reference_losses
@@ -242,9 +243,12 @@ def pinned_signs():
         return v * xp.sign(top)
 
     def jax_side(g_s, g_t, *, k=1):
-        rows = lambda f: f.reshape(f.shape[0], -1, f.shape[-1])
-        return ours_(g_s, g_t, k=k, v_t=[sign(jnp.linalg.svd(rows(t), full_matrices=False)[2][:, :k].mT, jnp)
-                                         for t in g_t])
+        v_t = []
+        for t in g_t:
+            rows = t.reshape(t.shape[0], -1, t.shape[-1])
+            rows = in_turn(rows, v_t[-1]) if v_t else rows
+            v_t.append(sign(jnp.linalg.svd(rows, full_matrices=False)[2][:, :k].mT, jnp))
+        return ours_(g_s, [in_turn(g_t[0], v_t[-1]), *g_t[1:]], k=k, v_t=v_t)
 
     losses.kdsvd = jax_side
     reference_losses.kdsvd = lambda g_s, g_t, *, k=1: theirs_(
