@@ -133,9 +133,10 @@ def trained_names(trained: dict) -> list[str]:
 
 KNOWN = {  # method -> {hyper-parameter of a file: field of config.method}; others of a file are ignored with a warning
     "crd": {"feat_dim": "feat_dim", "nce_t": "crd.temperature", "nce_m": "crd.momentum", "nce_k": "crd.num_negatives",
-            "mode": "crd.mode", "enqueue": "crd.enqueue", "n_data": None},
-    "rrd": {"feat_dim": "feat_dim", "nce_k": "rrd.queue_size", "nce_t": "rrd.temperature", "nce_m": "rrd.momentum",
-            "temperature_s": "rrd.student_temperature", "temperature_t": "rrd.teacher_temperature", "n_data": None},
+            "nce_mode": "crd.mode", "mode": "crd.mode", "enqueue": "crd.enqueue", "n_data": None},
+    "rrd": {"feat_dim": "feat_dim", "nce_k": "rrd.num_negatives", "nce_t": "rrd.temperature",
+            "nce_m": "rrd.momentum", "n_data": None, "enqueue": None, "temperature_s": "rrd.student_temperature",
+            "temperature_t": "rrd.teacher_temperature"},
     "dcd": {"feat_dim": "feat_dim", "alpha": "dcd.alpha", "max_tau": "dcd.max_tau", "init_tau": "dcd.init_tau",
             "init_b": None, "optimised": None},
     "itrd": {"alpha_it": "itrd.alpha", "lambda_corr": "itrd.corr_weight", "lambda_mutual": "itrd.mutual_weight"},
@@ -143,7 +144,7 @@ KNOWN = {  # method -> {hyper-parameter of a file: field of config.method}; othe
     "fitnet": {"hint_layer": "hint.layer"},
     "at": {"p": "attention.p"},
     "rkd": {"distance_weight": "rkd.distance_weight", "angle_weight": "rkd.angle_weight"},
-    "vid": {"init_pred_var": "vid.init_variance", "eps": "vid.eps"},
+    "vid": {"init_pred_var": "vid.init_variance", "eps": "vid.eps", "regressor": "vid.regressor"},
     "ab": {"margin": "abound.margin"},
     "ft": {"k": "factor.rate", "p1": "factor.p1", "p2": "factor.p2"},
     "ega": {"node_weight": "ega.node_weight", "edge_weight": "ega.edge_weight"},
@@ -155,9 +156,16 @@ KNOWN = {  # method -> {hyper-parameter of a file: field of config.method}; othe
 }
 
 
+def kdjax_name(meta: dict) -> str:
+    """kdjax's name of a file's method: without "_kd" (the file's alpha says that), without its kind of memory."""
+    name = method_name(meta).removesuffix("_kd")
+    return methods.canonical({"crd_fifo": "crd", "crd_queue": "crd", "rrd_momentum": "rrd", "rrd_bank": "rrd"}.get(
+        name, name))
+
+
 def config_of(meta: dict):
     """(kdjax's config, hyper-parameters of the file that nothing here understands)."""
-    config, name = kdjax_config.default(), methods.canonical(method_name(meta))
+    config, name = kdjax_config.default(), kdjax_name(meta)
     config.method.name, config.data.batch_size = name, meta["batch_size"]
     config.loss.update({key: float(meta[key]) for key in ("gamma", "alpha", "beta")})
     config.optim.update({key: float(meta["optimizer"][key]) for key in ("lr", "momentum", "weight_decay")})
@@ -184,14 +192,15 @@ def put(block, field: str, value) -> None:
 
 
 def choose_memory(config, name: str, meta: dict) -> None:
-    """Bank or queue, by what the file starts from; RRD's order of enqueueing."""
-    keys = meta.get("state_keys") or {}
-    if name in ("crd", "rrd"):
-        config.method[name].memory = "queue" if "queue" in keys else "bank"
+    """Bank or queue, by what the file starts from; without a word on the order the keys join first, as released."""
+    if name not in ("crd", "rrd"):
+        return
+    keys, order = meta.get("state_keys") or {}, meta["hparams"].get("enqueue", "before")
+    config.method[name].memory = "queue" if "queue" in keys else "bank"
     if "queue" in keys:
         config.method[name].queue_size = int(keys["queue"][1][0])
-    if name == "rrd":
-        config.method.rrd.variant = "newest" if meta["hparams"].get("enqueue", "before") == "before" else "seed"
+    config.method.crd.enqueue = order
+    config.method.rrd.variant = "newest" if order == "before" else "seed"
 
 
 def initial_memory(meta: dict) -> dict:

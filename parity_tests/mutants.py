@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Callable
 from unittest import mock
@@ -313,7 +312,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = [m for m in MUTANTS if not words or any(w.lower() in m.name.lower() for w in words)]
     torch.set_num_threads(1)
     missed = 0
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         for mutant in chosen:
             good, seen = caught(mutant)
             missed += not good
@@ -324,5 +323,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
     sys.exit(main())
