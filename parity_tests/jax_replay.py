@@ -69,6 +69,9 @@ class Player:
         """(state, teachers, batch) -> (new state, terms with the unweighted KL, student's and teacher's logits)."""
         def one(now, teachers, batch):
             new, terms, logits, _ = step.update(task, now, teachers, batch)
+            if type(self.method).predict is not methods.Method.predict:  # `logits` are those of what is deployed
+                own = {"params": now["params"]["student"], "batch_stats": now["batch_stats"]["student"]}
+                logits = self.student.apply(own, batch["images"], train=True)[0].logits
             logits_t = step.teach(task, teachers, batch["images"])[0].logits
             kl = losses.kl_divergence(logits, logits_t, temperature=task.loss.kd_temperature)
             return new, {"kl": kl} | terms, logits, logits_t
@@ -157,8 +160,8 @@ KNOWN = {  # method -> {hyper-parameter of a file: field of config.method}; othe
 
 
 def kdjax_name(meta: dict) -> str:
-    """kdjax's name of a file's method: without "_kd" (the file's alpha says that), without its kind of memory."""
-    name = method_name(meta).removesuffix("_kd")
+    """kdjax's name of a file's method, without its kind of memory."""
+    name = method_name(meta)
     return methods.canonical({"crd_fifo": "crd", "crd_queue": "crd", "rrd_momentum": "rrd", "rrd_bank": "rrd"}.get(
         name, name))
 

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from parity_tests import cases, golden_data, jax_replay, replay, trajectory
+from parity_tests.reference import methods, networks, step
+from parity_tests.reference import replay as reference_replay
 from parity_tests.tolerances import RECORD, check
 
 FILES = {p.stem: p for p in golden_data.files("trajectories")}
@@ -70,6 +72,56 @@ def test_float32_stays_close_for_smooth_methods(name):
     err = cases.float32_error(name)
     RECORD["trajectory", name, "float32"] = [err, 1]
     assert err < 1e-3
+
+
+def recorded(**changes) -> dict:
+    """A file like the golden ones, of another method, pair, seed and size, made by the torch reference."""
+    meta = golden_data.read(FILES["abound__same"])["meta"] | changes
+    nets = {role: networks.build(meta[role], num_classes=meta["num_classes"]) for role in ("student", "teacher")}
+    views = [methods.Shapes.of(meta[role], nets[role]) for role in ("student", "teacher")]
+    method = methods.build(trajectory.method_name(meta), *views)
+    tensors = {f"{role}:{key}": shape for role, module in (("student", nets["student"]), ("adapter", method.adapters))
+               for key, shape in reference_replay.shapes(module).items()}
+    meta |= {"names": list(tensors), "shapes": list(tensors.values()),
+             "trainable": list(step.named(nets["student"], method))}
+    if method.stages:
+        meta["pre_stage"] |= {"trainable": list(step.named(nets["student"], method, method.stages[0]))}
+    else:
+        del meta["pre_stage"]
+    run = reference_replay.replay({"meta": meta})
+    first8 = lambda x: np.pad(x.ravel()[:8], (0, max(0, 8 - x.size)))
+    summary = lambda state: {"norm": [np.linalg.norm(state[n]) for n in tensors],
+                             "sum": [state[n].sum() for n in tensors], "first8": [first8(state[n]) for n in tensors]}
+    norms = lambda stage, names: [np.linalg.norm(stage.first_gradients[n]) for n in names]
+    out = {"meta": meta, "logits_s_first": run.logits_s, "logits_t_first": run.logits_t,
+           "grad_norm_first": norms(run.main, meta["trainable"]),
+           "step_norm": [summary(state)["norm"] for state in run.main.states],
+           **{f"loss_{term}": run.main.losses[term] for term in meta["terms"]},
+           **{f"init_{k}": v for k, v in summary(run.initial).items() if k != "first8"},
+           **{f"final_{k}": v for k, v in summary(run.main.states[-1]).items()}}
+    if run.pre:
+        out |= {f"pre_{k}": v for k, v in summary(run.pre.states[-1]).items()}
+        out |= {"pre_loss": run.pre.losses["total"],
+                "pre_grad_norm_first": norms(run.pre, meta["pre_stage"]["trainable"])}
+    return out
+
+
+UNSEEN = {
+    "simkd": {"method": "simkd", "teacher": "wrn_10_2", "student": "resnet8", "num_classes": 7, "batch_size": 6,
+              "steps": 3, "seed": 99, "salt_adapter": "adapter:simkd:", "hparams": {"kd_T": 2, "factor": 2},
+              "alpha": 0.5, "beta": 3.0},
+    "abound": {"teacher": "resnet8x4", "student": "wrn_10_1", "num_classes": 5, "steps": 3, "seed": 5, "alpha": 0.3},
+    "dkd_kd": {"method": "dkd_kd", "teacher": "resnet8", "student": "vgg8", "steps": 2, "batch_size": 4, "alpha": 0.9,
+               "hparams": {"kd_T": 4, "alpha": 1.0, "beta": 8.0, "temperature": 4.0}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNSEEN)
+def test_files_of_other_methods_pairs_and_sizes_are_replayed_from_what_they_say(name, tmp_path, capsys):
+    golden = recorded(**UNSEEN[name])
+    np.savez(tmp_path / "other.npz", **golden | {"meta": json.dumps(golden["meta"])})
+    assert replay.main([str(tmp_path / "other.npz")]) == 0, capsys.readouterr().out
 
 
 def test_the_replay_command_accepts_what_agrees(capsys):

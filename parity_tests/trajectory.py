@@ -17,7 +17,8 @@ METHODS = {  # the name in a golden file -> kdjax's name of the method, where th
 
 
 def method_name(meta: dict) -> str:
-    return METHODS.get(meta["method"], meta["method"])
+    name = METHODS.get(meta["method"], meta["method"]).removesuffix("_kd")
+    return METHODS.get(name, name)
 
 
 @dataclasses.dataclass

@@ -81,6 +81,6 @@ def replay(golden: dict) -> Run:
     if method.stages:
         stage, count = method.stages[0], meta["pre_stage"]["steps"]
         pre, _, _ = run_stage(*everyone, batches[:count], {}, stage=stage, **sgd | {"lr": stage.lr or sgd["lr"]})
-    weights = step.Weights(meta["gamma"], meta["alpha"], meta["beta"])
+    weights = step.Weights(meta["gamma"], meta["alpha"], meta["beta"], meta["hparams"].get("kd_T", 4.0))
     main, results, memory = run_stage(*everyone, batches, initial_memory(meta), weights=weights, **sgd)
     return Run(initial, pre, main, results[0].logits_s.numpy(), results[0].logits_t.numpy(), memory)
