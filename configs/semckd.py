@@ -13,4 +13,6 @@ def get_config(arg=None):
     config = common.distil(args, "semckd")
     config.loss.update({"gamma": 1.0, "alpha": 1.0, "beta": 400.0})  # distillers/imagenet: -c 1 -d 1 -b 400
     config.method.semckd.soft = 1.0  # -s
+    if args.demo:
+        config.optim.lr = 0.01  # at 0.05, beta 400 diverges on the maps of the demo's briefly trained teacher
     return config
