@@ -14,6 +14,19 @@ def test_every_documented_field_exists():
     assert set(config.DOCS) <= set(flat(config.default()))
 
 
+def test_a_field_set_in_one_config_is_not_set_in_the_next():
+    """Optional fields are placeholders, which keep a value across configs when the object is shared."""
+    before, one = flat(config.default()), config.default()
+    for name, value in flat(one).items():
+        if value is None:
+            *folders, leaf = name.split(".")
+            block = one
+            for folder in folders:
+                block = block[folder]
+            block[leaf] = 7.0 if name != "data.image_size" else 7
+    assert None not in flat(one).values() and flat(config.default()) == before
+
+
 def test_the_page_of_fields_is_current():
     made = subprocess.run([sys.executable, "docs/config_table.py"], cwd=ROOT, capture_output=True, text=True,
                           check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
