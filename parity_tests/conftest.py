@@ -15,7 +15,7 @@ import torch  # noqa: E402
 
 from parity_tests.tolerances import RECORD  # noqa: E402
 
-torch.set_num_threads(1)  # more threads spin against XLA's and against each other on a small machine
+torch.set_num_threads(1)  # beside kdjax more threads only wait for each other on a small machine
 torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
 
@@ -27,6 +27,14 @@ def exact_arithmetic():
 
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         yield
+
+
+@pytest.fixture
+def torch_alone():
+    """Two threads, for tests in which kdjax computes nothing."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
 
 
 def pytest_terminal_summary(terminalreporter):

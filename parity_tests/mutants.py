@@ -260,7 +260,7 @@ def metrics_error() -> float:
 
 
 CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error}
-STEPS = {"steps": 3, "pre_steps": 2}
+STEPS = {"steps": 2, "pre_steps": 1}
 
 
 @functools.cache

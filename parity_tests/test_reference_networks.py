@@ -57,6 +57,7 @@ def check_gradients(subject, golden, net, logits, mode):
             check("golden_network", subject, grad.flatten()[:64], first[: grad.numel()], scale=norm)
 
 
+@pytest.mark.usefixtures("torch_alone")
 @pytest.mark.parametrize("path", list(cases()))
 def test_reference_network_agrees_with_the_original(path):
     golden = golden_data.read(path)

@@ -10,6 +10,7 @@ from parity_tests.tolerances import check
 FILES = {p.stem: p for p in golden_data.files("trajectories")}
 
 
+@pytest.mark.usefixtures("torch_alone")
 @pytest.mark.parametrize("name", FILES)
 def test_reference_repeats_the_original_run(name):
     golden = golden_data.read(FILES[name])
