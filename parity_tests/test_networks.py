@@ -12,6 +12,7 @@ import torch
 from kdjax import models
 from kdjax.io.torch_checkpoint import from_state_dict, to_state_dict
 from parity_tests import golden_data
+from parity_tests.ahead import Ahead
 from parity_tests.bridge import nchw, nhwc
 from parity_tests.reference import networks
 from parity_tests.tolerances import check
@@ -70,8 +71,8 @@ def test_evaluation_agrees(name):
     assert all(jax.tree.leaves(unchanged))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_training_agrees_in_outputs_statistics_and_every_gradient(name):
+def trained(name):
+    """(reference network, its outputs, its gradients by name, kdjax's outputs, its gradients and statistics)."""
     pair = Pair(name)
     theirs = pair.theirs.train()(torch.from_numpy(pair.images))
     rng = np.random.default_rng(3)
@@ -86,12 +87,20 @@ def test_training_agrees_in_outputs_statistics_and_every_gradient(name):
         return scalar([a for _, a in flat(out)], [nhwc(p) for p in probes], sum), (out, stats)
 
     grads, (out, stats) = jax.jit(jax.grad(objective, has_aux=True))(pair.variables["params"])
+    return pair.theirs, theirs, want, out, to_state_dict(pair.ours, {"params": grads, "batch_stats": stats})
+
+
+TRAINED = Ahead([*FAST, *SLOW], trained)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_agrees_in_outputs_statistics_and_every_gradient(name):
+    net, theirs, want, out, got = TRAINED[name]
     compare_outputs(name, out, theirs, "train")
-    got = to_state_dict(pair.ours, {"params": grads, "batch_stats": stats})
     largest = max(float(g.abs().max()) for g in want.values())
     for key, gradient in want.items():
         check("network_grad", name, got[key], gradient.numpy(), what=key, floor=1e-3 * largest)
-    for key, value in pair.theirs.state_dict().items():
+    for key, value in net.state_dict().items():
         if key.endswith(("running_mean", "running_var")):
             check("network", name, got[key], value.numpy(), what=key)
 

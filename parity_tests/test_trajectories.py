@@ -5,17 +5,19 @@ import numpy as np
 import pytest
 
 from parity_tests import cases, golden_data, jax_replay, replay, trajectory
+from parity_tests.ahead import Ahead
 from parity_tests.reference import methods, networks, step
 from parity_tests.reference import replay as reference_replay
 from parity_tests.tolerances import check
 
 FILES = {p.stem: p for p in golden_data.files("trajectories")}
+REPLAYED = Ahead(FILES, lambda name: jax_replay.replay(golden_data.read(FILES[name])))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_kdjax_repeats_the_original_run(name):
     golden = golden_data.read(FILES[name])
-    run, unknown = jax_replay.replay(golden)
+    run, unknown = REPLAYED[name]
     assert not unknown
     for aspect, err in trajectory.compare(golden, run).items():
         check("golden_trajectory", f"{name} kdjax", err, 0.0, scale=1.0, what=aspect)
