@@ -115,7 +115,7 @@ def test_the_first_batch_sets_the_same_constants(name):
         check("loss", name, a, b, what="norm")
 
 
-def primitive(fn, ref, x, **kwargs):
+def primitive(fn, ref, x, name="", **kwargs):
     """Value and gradient of an elementwise or shape-changing primitive, reduced by a fixed probe."""
     t = torch.from_numpy(x).requires_grad_()
     out = ref(t, **kwargs)
@@ -123,8 +123,8 @@ def primitive(fn, ref, x, **kwargs):
     (grad,) = torch.autograd.grad((out * torch.from_numpy(probe)).sum(), [t])
     got, vjp = jax.vjp(lambda a: fn(a, **kwargs), jnp.asarray(nhwc(x)))
     (got_grad,) = vjp(jnp.asarray(nhwc(probe)))
-    check("loss", fn.__name__, from_jax([got])[0], out.detach().numpy())
-    check("loss_grad", fn.__name__, from_jax([got_grad])[0], grad.numpy())
+    check("loss", name or fn.__name__, from_jax([got])[0], out.detach().numpy())
+    check("loss_grad", name or fn.__name__, from_jax([got_grad])[0], grad.numpy())
 
 
 @pytest.mark.parametrize(("size", "out_size"), [(8, 4), (7, 4), (5, 3), (6, 1), (4, 4), (9, 7)])
@@ -142,7 +142,7 @@ def test_l2_normalize_agrees_at_zero_and_below_the_guard():
 def test_smooth_l1_agrees_on_both_sides_of_the_kink():
     x = np.array([[-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0]])
     primitive(lambda a: losses.smooth_l1(a, jnp.zeros_like(a)),
-              lambda a: reference.smooth_l1(a, torch.zeros_like(a)), x)
+              lambda a: reference.smooth_l1(a, torch.zeros_like(a)), x, name="smooth_l1")
 
 
 def test_memory_update_and_enqueue_agree():
