@@ -6,7 +6,6 @@ in one run. Memory is XLA's own account of the compiled step: temporaries, argum
 """
 import argparse
 import functools
-import importlib
 import json
 import pathlib
 import statistics
@@ -14,40 +13,12 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import jax
-import numpy as np
 
-from benchmarks.step import MEAN, STD, first_state, timed
-from kdjax import epoch_step, methods, models, parallel, state
-from kdjax.step import Task
+from benchmarks.side import BATCH, Side, random_data, timed
+from kdjax import methods
 
-TEACHER, STUDENT, EQUAL, IMAGES, BATCH = "resnet32x4", "resnet8x4", "resnet14x4", 50_000, 64
+TEACHER, STUDENT, EQUAL = "resnet32x4", "resnet8x4", "resnet14x4"
 EQUAL_SHAPES = ("fsp", "kdsvd", "ega")
-
-
-class Side:
-    """A compiled step with its state; the nets, the data and the order are shared."""
-
-    def __init__(self, name: str, student: str, data, order_rows):
-        config = importlib.import_module(f"configs.{name}").get_config(f"teacher={TEACHER},student={student}")
-        config.devices = 1
-        teacher, student = (models.build(n, num_classes=100, image_size=32) for n in (TEACHER, student))
-        chosen = methods.build(config, student, teacher)
-        place = parallel.Placement(config)
-        task = Task(student, (teacher,), chosen, dict.fromkeys(chosen, 1.0), config.loss,
-                    state.sgd(config, lambda _: 0.05))
-        self.state = place.put_state(first_state(task, student, chosen, data["labels"], BATCH))
-        teachers = place.put_state((teacher.init(jax.random.key(1)),))
-        self.rest = (teachers, place.put_state(data), place.put_order(order_rows))
-        step = place.compile(epoch_step.make(task, config, MEAN, STD, len(order_rows), "main", place))
-        self.step = step.lower(self.state, *self.rest).compile()
-        memory = self.step.memory_analysis()
-        self.megabytes = (memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-                          - memory.alias_size_in_bytes) / 1e6
-
-    def __call__(self, n: int) -> None:
-        for _ in range(n):
-            self.state, tick = self.step(self.state, *self.rest)
-        tick.block_until_ready()
 
 
 def warm(side: Side) -> Side:
@@ -63,17 +34,13 @@ def main():
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--json")
     args = parser.parse_args()
-    rng = np.random.default_rng(0)
-    data = {"images": rng.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8),
-            "labels": rng.integers(0, 100, IMAGES).astype(np.int32)}
-    order = rng.permutation(IMAGES)[:100 * BATCH].reshape(100, BATCH).astype(np.int32)
+    data, rows = random_data(), []
     print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}; "
           f"{args.rounds} rounds of {args.steps} steps, KD of the same pair beside each")
-    plain = functools.cache(lambda student: warm(Side("kd", student, data, order)))
-    rows = []
+    plain = functools.cache(lambda student: warm(Side("kd", TEACHER, student, data)))
     for name in args.names or [n for n in methods.METHODS if n not in ("vanilla", "kd")]:
         student = EQUAL if name in EQUAL_SHAPES else STUDENT
-        kd, side = plain(student), warm(Side(name, student, data, order))
+        kd, side = plain(student), warm(Side(name, TEACHER, student, data))
         pairs = [(timed(kd, args.steps), timed(side, args.steps)) for _ in range(args.rounds)]
         ratio, ms = statistics.median(b / a for a, b in pairs), 1e3 * statistics.median(b for _, b in pairs)
         more = side.megabytes / kd.megabytes

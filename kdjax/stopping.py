@@ -65,14 +65,12 @@ class StopSignal:
             raise StoppedEarly(self.name)
 
 
-def check_finite(metrics: dict, stage: str, offset: int, last_good: int | None) -> None:
-    """Raises Diverged naming step, terms and the last good checkpoint, from an epoch's counters."""
-    if int(metrics["bad_step"]) < 0:
-        return
+def diverged(metrics: dict, stage: str, offset: int, last_good: int | None) -> Diverged:
+    """The error that names step, terms and the last good checkpoint, from the counters of an epoch that went wrong."""
     guilty = [n for n, bad in metrics["bad"].items() if bool(bad)]
     named = [n for n in guilty if n not in ("total", "gradient")] or guilty
     step = offset + int(metrics["bad_step"]) + 1
-    raise Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept(last_good)}. {ADVICE}")
+    return Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept(last_good)}. {ADVICE}")
 
 
 def check_state(state: Mapping, step: int, stage: str, last_good: int | None, prefix: str = "") -> None:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import torch
 
-from kdjax import epoch_step, methods, models, parallel, setup, train
+from kdjax import epoch_step, methods, models, parallel, setup, stages, train
 from kdjax.config import default
 from kdjax.data.types import Dataset, Split
 from kdjax.errors import UserError
@@ -60,19 +60,19 @@ def prepared(c):
 
 
 def trajectory(c, stage=-1):
-    """STEPS steps as train.train_stage makes them: losses, the last state, and how the second step was served."""
+    """STEPS steps as stage_loop.StageLoop makes them: losses, the last state, and how the second step was served."""
     run = prepared(c)
-    p, place = train.plan(run)[stage], run.place
-    state = place.put_state(train.stage_state(run, p, None))
+    p, place = stages.plan(run)[stage], run.place
+    state = place.put_state(stages.stage_state(run, p, None))
     data = place.put_state(DATA.train._asdict())
     teachers = place.put_state(run.teacher_variables)
     step = place.compile(epoch_step.make(p.task, c, MEAN, STD, p.steps_per_epoch, p.name, place))
-    orders = [train.epoch_orders(c, IMAGES, epoch, place, p.name) for epoch in (1, 2)]
+    orders = [stages.Orders(c, IMAGES, epoch, place, p.name) for epoch in (1, 2)]
     wish, losses, served, recompiled = place.put_wish(False), [], {}, 0
     for i in range(STEPS):
         before, compiled = layout(state), len(COMPILED)
         epoch, row = divmod(i, p.steps_per_epoch)
-        order = train.order_of(run, orders[epoch], row)
+        order = orders[epoch].holding(row)
         with jax.transfer_guard("disallow" if i else "allow"), warnings.catch_warnings(record=True) as said:
             state, tick = step(state, teachers, data, order, wish)
         if i == 1:
@@ -122,8 +122,8 @@ class SpFitNet(torch_methods.Method):
 def torch_replicas(c, replicas):
     """The same steps in torch: batch norm and losses by replica, gradients averaged, the first replica's statistics."""
     run = prepared(c)
-    p = train.plan(run)[-1]
-    first = jax.tree.map(np.asarray, train.first_state(run))
+    p = stages.plan(run)[-1]
+    first = jax.tree.map(np.asarray, stages.first_state(run))
     nets = {name: torch_networks.build(name, num_classes=CLASSES).double() for name in NETS}
     student, teacher = nets["wrn_10_1"], nets["resnet8"]
     method = SpFitNet(*(torch_methods.Shapes.of(n, nets[n], SIZE) for n in NETS))
@@ -138,7 +138,7 @@ def torch_replicas(c, replicas):
         x.requires_grad_()
     optimizer, losses = SGD(torch_step.named(student, method), lr=0.02), []
     weights = torch_step.Weights(1.0, 0.9, 1.0, 4.0)
-    orders = np.concatenate([np.asarray(train.epoch_orders(c, IMAGES, e, run.place, p.name)[0]) for e in (1, 2)])
+    orders = np.concatenate([np.asarray(stages.Orders(c, IMAGES, e, run.place, p.name).held[0]) for e in (1, 2)])
     for row in orders[:STEPS]:
         losses.append(torch_update(student, teacher, method, optimizer, weights, np.split(row, replicas)))
     state = {"student": student, "adapter": method.adapters["regress_s"]}

@@ -1,0 +1,55 @@
+"""kdjax's side of the benchmarks: the compiled main stage of a run, as kdjax.main makes it, over random images."""
+import importlib
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import jax
+import numpy as np
+
+from kdjax import epoch_step, methods, models, parallel, stages, train
+from kdjax.data.types import Dataset, Split
+
+MEAN, STD, IMAGES, BATCH = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761), 50_000, 64
+
+
+def random_data() -> Dataset:
+    """As many images as CIFAR-100 has, of as many classes."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8), rng.integers(0, 100, IMAGES).astype(np.int32)
+    return Dataset("random", Split(images, labels), Split(images[:1], labels[:1]), None, 100, 32, MEAN, STD)
+
+
+class Side:
+    """side(n): n steps of a method's published config, waited for. megabytes: XLA's own account of the compiled step:
+    temporaries, arguments and outputs, less what is donated."""
+
+    def __init__(self, method: str, teacher: str, student: str, data: Dataset):
+        config = importlib.import_module(f"configs.{method}").get_config(f"teacher={teacher},student={student}")
+        config.devices = 1
+        teacher, student = (models.build(n, num_classes=100, image_size=32) for n in (teacher, student))
+        place = parallel.Placement(config)
+        run = train.Run(config, None, data, student, (teacher,), (teacher.init(jax.random.key(1)),),
+                        methods.build(config, student, teacher), place, None, None, None, {})
+        p = stages.plan(run)[-1]
+        self.state = place.put_state(stages.stage_state(run, p, None))
+        order = stages.Orders(config, IMAGES, 1, place, p.name).held[0]
+        self.rest = (place.put_state(run.teacher_variables), place.put_state(data.train._asdict()), order)
+        step = place.compile(epoch_step.make(p.task, config, MEAN, STD, p.steps_per_epoch, p.name, place))
+        self.step = step.lower(self.state, *self.rest).compile()
+        memory = self.step.memory_analysis()
+        self.megabytes = (memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+                          - memory.alias_size_in_bytes) / 1e6
+
+    def __call__(self, n: int) -> None:
+        for _ in range(n):
+            self.state, tick = self.step(self.state, *self.rest)
+        tick.block_until_ready()
+
+
+def timed(steps, n: int) -> float:
+    """Seconds a step, over n steps."""
+    began = time.perf_counter()
+    steps(n)
+    return (time.perf_counter() - began) / n
