@@ -41,3 +41,11 @@ def test_every_command_and_page_that_the_readme_names_exists():
         assert (root / path).exists(), path
     for target in re.findall(r"^make (\w+)", README, re.M):
         assert f"\n{target}:" in (root / "Makefile").read_text()
+
+
+def test_the_parity_table_is_the_reports():
+    """Every row of figures in the README is a row of the report that `python -m parity_tests` wrote."""
+    report = (pathlib.Path(__file__).resolve().parents[1] / "parity_tests" / "REPORT.md").read_text().splitlines()
+    section = README[README.index("## Parity"):README.index("## Devices")]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) > 25 and not set(rows) - set(report)
