@@ -222,7 +222,8 @@ MUTANTS = [
     Mutant("RRD: teacher projection decayed", "rrd", thawed("embed_t")),
     Mutant("RRD: temperatures exchanged", "rrd", patch(RRD, "__init__", after_init(temperatures=lambda self: {
         "temperature_s": self.temperatures["temperature_t"], "temperature_t": self.temperatures["temperature_s"]}))),
-    Mutant("ITRD: biased standard deviation", "itrd", patch(information, "_standardize", biased_standardize)),
+    Mutant("ITRD: biased standard deviation", "itrd same width",
+           patch(information, "_standardize", biased_standardize)),
     Mutant("ITRD: mutual term through the embedding at equal widths", "itrd same width",
            patch(ITRD, "__init__", after_init(same_width=False))),
     Mutant("VID: log_scale frozen", "vid", frozen("log_scale")),

@@ -1,4 +1,6 @@
 """kdjax.losses against the torch reference: values and gradients, random and degenerate inputs, any shape."""
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,10 +28,18 @@ def with_v_t(name, args, dtype):
     return {"v_t": [jnp.asarray(v, dtype) for v in v_t]}, {"v_t": [torch.from_numpy(v) for v in v_t]}
 
 
+@functools.cache
+def compiled(name, static):
+    """(other keyword arguments, *arguments) -> (value, gradients); inputs of the same shapes share one compilation."""
+    fn = lambda arrays, *a: first(getattr(losses, name)(*a, **dict(static), **arrays))
+    return jax.jit(jax.value_and_grad(fn, tuple(i + 1 for i in LOSSES[name].grads)))
+
+
 def kdjax_side(name, args, kwargs, dtype=None):
     """(value, flat list of NCHW gradients) of kdjax."""
-    fn = lambda *a: first(getattr(losses, name)(*a, **kwargs))
-    value, grads = jax.jit(jax.value_and_grad(fn, LOSSES[name].grads))(*to_jax(args, dtype))
+    static = {k: v for k, v in kwargs.items() if isinstance(v, (int, float, str))}
+    arrays = {k: v for k, v in kwargs.items() if k not in static}
+    value, grads = compiled(name, tuple(static.items()))(arrays, *to_jax(args, dtype))
     return value, from_jax(grads)
 
 

@@ -37,9 +37,9 @@ class Pair:
         self.variables = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), variables)
         self.images = np.random.default_rng(7).standard_normal((batch, 3, size, size))
 
-    def forward(self, train):
-        out, stats = jax.jit(lambda v, x: self.ours.apply(v, x, train=train))(self.variables, nhwc(self.images))
-        return out, stats
+    def forward(self, train, dtype=np.float64):
+        apply = jax.jit(lambda v, x: self.ours.apply(v, x, train=train))
+        return apply(self.variables, nhwc(self.images).astype(dtype))
 
 
 def flat(out):
@@ -133,8 +133,8 @@ def test_other_image_sizes_agree(name, size):
 @pytest.mark.parametrize("name", ["resnet8", "wrn_16_1", "vgg8_3neurons"])
 def test_float32_evaluation_is_close_and_float32(name):
     pair = Pair(name)
-    variables = jax.tree.map(lambda x: x.astype(jnp.float32), pair.variables)
-    out, _ = pair.ours.apply(variables, nhwc(pair.images).astype(np.float32), train=False)
+    pair.variables = jax.tree.map(lambda x: x.astype(jnp.float32), pair.variables)
+    out, _ = pair.forward(train=False, dtype=np.float32)
     assert all(a.dtype == jnp.float32 for _, a in flat(out))
     with torch.no_grad():
         want = pair.theirs.eval()(torch.from_numpy(pair.images)).logits.numpy()

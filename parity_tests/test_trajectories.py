@@ -105,7 +105,7 @@ UNSEEN = {
               "steps": 3, "seed": 99, "salt_adapter": "adapter:simkd:", "hparams": {"kd_T": 2, "factor": 2},
               "alpha": 0.5, "beta": 3.0},
     "abound": {"teacher": "resnet8x4", "student": "wrn_10_1", "num_classes": 5, "steps": 3, "seed": 5, "alpha": 0.3},
-    "dkd_kd": {"method": "dkd_kd", "teacher": "resnet8", "student": "vgg8", "steps": 2, "batch_size": 4, "alpha": 0.9,
+    "dkd_kd": {"method": "dkd_kd", "teacher": "vgg8", "student": "resnet8", "steps": 2, "batch_size": 4, "alpha": 0.9,
                "hparams": {"kd_T": 4, "alpha": 1.0, "beta": 8.0, "temperature": 4.0}},
 }
 
