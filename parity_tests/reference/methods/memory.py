@@ -1,4 +1,6 @@
 """Methods with banks or a queue; spec/losses.md 7. A step returns a new memory and changes no tensor of the old one."""
+from collections.abc import Callable
+
 from parity_tests.reference import adapters, losses
 from parity_tests.reference.methods.base import Method
 from parity_tests.reference.methods.vectors import embeddings
@@ -18,15 +20,12 @@ class BankMethod(Method):
     """
 
     embed = adapters.UnitLinear
+    score: Callable  # (loss, norms) of unit rows and gathered bank rows
 
     def setup(self, student, teacher, n_data, dim=128, momentum=0.5, **options):
         self.n_data, self.momentum, self.options = n_data, momentum, options
         self.adapters["embed_s"] = self.embed(student.embedding, dim)
         self.adapters["embed_t"] = self.embed(teacher.embedding, dim)
-
-    def score(self, *args, **kwargs):
-        """(loss, norms) of unit rows and gathered bank rows."""
-        raise NotImplementedError
 
     def loss(self, ctx, memory):
         f_s, f_t = embeddings(ctx)
@@ -55,14 +54,12 @@ class RRDMomentum(BankMethod):
 class QueueMethod(Method):
     """A queue [K, D] of teacher rows and its pointer. enqueue: "before" or "after" the loss is taken."""
 
+    score: Callable  # the loss of unit rows against a queue
+
     def setup(self, student, teacher, dim=128, enqueue="before", **options):
         self.enqueue, self.options = enqueue, options
         self.adapters["embed_s"] = adapters.UnitLinear(student.embedding, dim)
         self.adapters["embed_t"] = adapters.UnitLinear(teacher.embedding, dim)
-
-    def score(self, *args, **kwargs):
-        """The loss of unit rows against a queue."""
-        raise NotImplementedError
 
     def loss(self, ctx, memory):
         f_s, f_t = embeddings(ctx)
