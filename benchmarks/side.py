@@ -1,10 +1,7 @@
 """kdjax's side of the benchmarks: the compiled main stage of a run, as kdjax.main makes it, over random images."""
 import importlib
-import pathlib
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import jax
 import numpy as np
 
