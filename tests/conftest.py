@@ -1,6 +1,8 @@
 """Tests run on the CPU and share one cache of compiled programs, so that a subprocess need not compile again."""
 import os
 import pathlib
+import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -19,3 +21,15 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the folder shared/ is not beside the project")
     return SHARED
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 12 MB of its own: (folder, remount)."""
+    def mount(*options):
+        return subprocess.run(["mount", *options, str(tmp_path)], capture_output=True, check=False).returncode == 0
+
+    if os.getuid() != 0 or not shutil.which("mount") or not mount("-t", "tmpfs", "-o", "size=12m", "tmpfs"):
+        pytest.skip("mounting a small disk needs root")
+    yield tmp_path, lambda mode: mount("-o", f"remount,{mode}")
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)

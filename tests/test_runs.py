@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 
 import jax.numpy as jnp
 import numpy as np
@@ -247,38 +246,26 @@ def test_a_signal_at_the_end_of_the_teacher_s_run_does_not_start_the_student_s(t
 
 # ---------------------------------------------------------------- disks
 
-@pytest.fixture
-def disk(tmp_path):
-    """A file system of 12 MB of its own: (folder, remount)."""
-    def mount(*options):
-        return subprocess.run(["mount", *options, str(tmp_path)], capture_output=True, check=False).returncode == 0
-
-    if os.getuid() != 0 or not shutil.which("mount") or not mount("-t", "tmpfs", "-o", "size=12m", "tmpfs"):
-        pytest.skip("mounting a small disk needs root")
-    yield tmp_path, lambda mode: mount("-o", f"remount,{mode}")
-    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
-
-
 def fill(folder) -> None:
     free = shutil.disk_usage(folder).free
     (folder / "filler").write_bytes(bytes(max(0, free - 4096)))
 
 
 @pytest.mark.parametrize("owner", [RunCheckpoints, pytest.param(RunLog, marks=pytest.mark.slow)])
-def test_a_full_disk_ends_the_run_with_a_sentence_and_room_lets_it_continue(disk, whole, capsys, monkeypatch, owner):
+def test_a_full_disk_ends_the_run_with_a_sentence_and_room_lets_it_go_on(small_disk, whole, capsys, monkeypatch, owner):
     name, number = ("save", 2) if owner is RunCheckpoints else ("record", 4)  # in the second epoch
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, tracked(getattr(owner, name), lambda n: n == number and fill(disk[0])))
-        assert run(disk[0] / "run") == 2
+        patch.setattr(owner, name, tracked(getattr(owner, name), lambda n: n == number and fill(small_disk[0])))
+        assert run(small_disk[0] / "run") == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and ("is full" in said or "No space left" in said) and "same command" in said
-    (disk[0] / "filler").unlink()
-    assert run(disk[0] / "run") == 0 and weights(disk[0] / "run") == weights(whole)
+    (small_disk[0] / "filler").unlink()
+    assert run(small_disk[0] / "run") == 0 and weights(small_disk[0] / "run") == weights(whole)
 
 
-def test_a_full_or_read_only_disk_is_refused_before_anything_starts(disk, capsys):
-    fill(disk[0])
-    (disk[0] / "more").write_bytes(bytes(shutil.disk_usage(disk[0]).free))
-    assert run(disk[0] / "run") == 2 and "cannot write in" in capsys.readouterr().err
-    assert disk[1]("ro")
-    assert run(disk[0] / "run") == 2 and "Read-only file system" in capsys.readouterr().err
+def test_a_full_or_read_only_disk_is_refused_before_anything_starts(small_disk, capsys):
+    fill(small_disk[0])
+    (small_disk[0] / "more").write_bytes(bytes(shutil.disk_usage(small_disk[0]).free))
+    assert run(small_disk[0] / "run") == 2 and "cannot write in" in capsys.readouterr().err
+    assert small_disk[1]("ro")
+    assert run(small_disk[0] / "run") == 2 and "Read-only file system" in capsys.readouterr().err

@@ -1,10 +1,8 @@
-"""Folders with checkpoints to spoil, and a disk to fill."""
+"""Folders with checkpoints to spoil."""
 
 import itertools
-import os
 import pathlib
 import shutil
-import subprocess
 
 import pytest
 
@@ -24,15 +22,3 @@ def two_steps(tmp_path_factory):
 def copies(two_steps, tmp_path):
     """Yields fresh copies of the two-step folder, one after the other."""
     return (pathlib.Path(shutil.copytree(two_steps, tmp_path / str(n))) for n in itertools.count())
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 4 MB of its own: (folder, remount)."""
-    def mount(*options):
-        return subprocess.run(["mount", *options, str(tmp_path)], capture_output=True, check=False).returncode == 0
-
-    if os.getuid() != 0 or not shutil.which("mount") or not mount("-t", "tmpfs", "-o", "size=4m", "tmpfs"):
-        pytest.skip("mounting a small disk needs root")
-    yield tmp_path, lambda mode: mount("-o", f"remount,{mode}")
-    subprocess.run(["umount", str(tmp_path)], check=True)
