@@ -13,8 +13,8 @@ import sys
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # copying weights needs no accelerator
 
-from kdjax.cli import Parser, guarded  # noqa: E402
-from kdjax.io import convert  # noqa: E402
+from kdjax.config.command_line import Parser, guarded  # noqa: E402
+from kdjax.weights import convert  # noqa: E402
 
 
 def main() -> int:

@@ -5,8 +5,12 @@ import time
 import jax
 import numpy as np
 
-from kdjax import epoch_step, methods, models, parallel, stages, train
+from kdjax import methods, models
 from kdjax.data.types import Dataset, Split
+from kdjax.device import placement as parallel
+from kdjax.run import plan as stages
+from kdjax.run import run as train
+from kdjax.step import device_step as epoch_step
 
 MEAN, STD, IMAGES, BATCH = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761), 50_000, 64
 

@@ -1,6 +1,6 @@
 """Prints docs/config.md: every field of the config with its default. `python docs/config_table.py > docs/config.md`."""
 from kdjax.config import DOCS, default
-from kdjax.validate import flat
+from kdjax.config.check import flat
 
 print("""# Every field of the config
 

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from kdjax.cli import Parser, guarded
+from kdjax.config.command_line import Parser, guarded
 from kdjax.errors import UserError
 
 FALLBACK = {  # the bounds of pyproject.toml where that is not at hand
@@ -94,7 +94,7 @@ def data(config) -> Iterator[Finding]:
     """Where the data sets lie; the config's own must be there."""
     import copy
 
-    from kdjax.data import sources
+    from kdjax.data import source as sources
     for name in dict.fromkeys([config.data.dataset, "cifar10", "cifar100"]):
         fields = copy.deepcopy(config.data)
         fields.dataset = name
@@ -106,7 +106,7 @@ def data(config) -> Iterator[Finding]:
 
 def teachers(config) -> Iterator[Finding]:
     """The config's teacher files, and what else lies in teachers/."""
-    from kdjax import teachers
+    from kdjax.run import teachers
     own = config.teacher.checkpoint.split(",") if config.teacher.checkpoint else []
     found = sorted(str(path.parent) for path in pathlib.Path("teachers").glob("*/network.json"))
     for path in dict.fromkeys([*own, *found]):
@@ -138,7 +138,8 @@ def disk(config) -> Iterator[Finding]:
 
 def two_steps() -> Iterator[Finding]:
     """Two steps on the digits in a folder that is removed: the whole way to a result."""
-    from kdjax import config, train
+    from kdjax import config
+    from kdjax.run import run as train
     own, began = config.default(), time.monotonic()
     own.student.name = "wrn_10_1"
     own.data.update({"per_class": 8, "batch_size": 16, "image_size": 16})

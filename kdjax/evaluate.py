@@ -13,10 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax import models
-from kdjax.cli import Parser, guarded
-from kdjax.data import augment, batches, sources
+from kdjax.config.command_line import Parser, guarded
+from kdjax.data import order as batches
+from kdjax.data import source as sources
+from kdjax.data import views as augment
 from kdjax.errors import UserError
-from kdjax.step import cross_entropy
+from kdjax.step.update import cross_entropy
 
 
 def tally(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> dict:

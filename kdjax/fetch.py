@@ -9,7 +9,7 @@ import pathlib
 import sys
 import types
 
-from kdjax.cli import Parser, guarded
+from kdjax.config.command_line import Parser, guarded
 from kdjax.errors import UserError
 
 TEACHERS_URL = "http://shape2prog.csail.mit.edu/repo"
@@ -34,7 +34,7 @@ def teachers(names: list[str], out: str = "teachers", *, url: str | None = None,
 
 
 def _teacher(name: str, out: pathlib.Path, base: str, timeout: float, data_dir: str, check: bool) -> pathlib.Path:
-    from kdjax.io import export
+    from kdjax.weights import folder as export
     folder = out / name
     if (folder / export.DESCRIPTION).is_file():
         net, variables, metadata = export.load_network(folder)
@@ -47,7 +47,9 @@ def _teacher(name: str, out: pathlib.Path, base: str, timeout: float, data_dir: 
 
 
 def _fetch(name: str, folder: pathlib.Path, url: str, timeout: float):
-    from kdjax.io import download, export, torch_checkpoint
+    from kdjax.files import download
+    from kdjax.weights import folder as export
+    from kdjax.weights.torch import checkpoint as torch_checkpoint
     export.refuse_to_overwrite(folder)
     source = download.download(url, folder.with_name(f"{name}_vanilla") / "ckpt_epoch_240.pth", timeout=timeout)
     try:
@@ -64,7 +66,7 @@ def _fetch(name: str, folder: pathlib.Path, url: str, timeout: float):
 def _accuracy(net, variables, data_dir: str, published: float) -> str:
     """One line: top-1 on CIFAR-100's test images beside the published one, or why there is none."""
     from kdjax import evaluate
-    from kdjax.data import sources
+    from kdjax.data import source as sources
     fields = types.SimpleNamespace(dataset="cifar100", dir=data_dir, download=False, stats="auto", verify=True,
                                    image_size=None, per_class=0, valid_size=0, cache_dir="")
     if sources.locate(fields) is None:
@@ -96,7 +98,8 @@ def main(argv: list[str] | None = None) -> int:
         teachers(args.names, args.out, url=args.url, timeout=args.timeout, data_dir=args.data_dir,
                  check=not args.no_check)
     else:
-        from kdjax.data import download, sources
+        from kdjax.data import download
+        from kdjax.data import source as sources
         places = sources.roots(types.SimpleNamespace(dir=args.data_dir, cache_dir=""))
         print(download.fetch(args.name, places[0]))
     return 0

@@ -6,10 +6,10 @@ import difflib
 import os
 import sys
 
-from kdjax import config_file
-from kdjax.cli import guarded
+from kdjax.config import parse as config_file
+from kdjax.config.command_line import guarded
 from kdjax.errors import UserError
-from kdjax.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly, StopSignal
+from kdjax.run.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly, StopSignal
 
 USAGE = """usage: python -m kdjax.main --config configs/METHOD.py[:teacher=NAME,student=NAME,dataset=NAME,seed=N,demo]
                             [--config.FIELD=VALUE ...] [--workdir DIR]
@@ -107,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
         print(USAGE)
         return 0 if argv else 2
     if "--list" in argv:
-        from kdjax import listing
+        from kdjax.run import listing
         print(listing.tables())
         return 0
     try:
@@ -120,7 +120,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(config) -> int:
     """Trains and returns the exit status."""
-    from kdjax import processes, results, train, validate
+    from kdjax.config import check as validate
+    from kdjax.device import processes
+    from kdjax.run import result as results
+    from kdjax.run import run as train
     validate.check_fields(config)
     prepare_backend(config)
     try:

@@ -18,8 +18,8 @@ import torch
 
 from kdjax import config as kdjax_config
 from kdjax import losses
-from kdjax.io.torch_naming import torch_shapes
 from kdjax.losses.ops import in_turn
+from kdjax.weights.torch.naming import torch_shapes
 from parity_tests import golden_data
 from parity_tests.jax_replay import Player, put
 from parity_tests.reference import losses as reference_losses

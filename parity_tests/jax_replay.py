@@ -11,9 +11,12 @@ import optax
 from flax import traverse_util
 
 from kdjax import config as kdjax_config
-from kdjax import losses, methods, models, setup, state, step
+from kdjax import losses, methods, models
 from kdjax.errors import UserError
-from kdjax.io.torch_naming import from_state_dict, to_state_dict, torch_key, torch_shapes
+from kdjax.run import setup
+from kdjax.step import state
+from kdjax.step import update as step
+from kdjax.weights.torch.naming import from_state_dict, to_state_dict, torch_key, torch_shapes
 from parity_tests import golden_data
 from parity_tests.bridge import nhwc
 from parity_tests.trajectory import Run, Stage, method_name

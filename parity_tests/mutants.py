@@ -24,19 +24,21 @@ import torch
 from jax import lax
 
 from kdjax import config as kdjax_config
-from kdjax import evaluate, losses, state, step
-from kdjax.data import augment
-from kdjax.io import torch_naming
+from kdjax import evaluate, losses
+from kdjax.data import views as augment
 from kdjax.losses import information
-from kdjax.methods import bank, queue
 from kdjax.methods.crd import CRD
 from kdjax.methods.fitnet import FitNet
 from kdjax.methods.ickd import ICKD
 from kdjax.methods.itrd import ITRD
+from kdjax.methods.memories import bank, queue
 from kdjax.methods.rrd import RRD
 from kdjax.methods.sp import SP
 from kdjax.models.layers import BatchNorm, Conv
 from kdjax.models.network import Network
+from kdjax.step import state
+from kdjax.step import update as step
+from kdjax.weights.torch import naming as torch_naming
 from parity_tests import cases
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import error, limit, platform

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax import losses, models
-from kdjax.io.torch_checkpoint import from_state_dict
-from kdjax.io.torch_naming import torch_shapes
+from kdjax.weights.torch.checkpoint import from_state_dict
+from kdjax.weights.torch.naming import torch_shapes
 from parity_tests import golden_data, loss_cases
 from parity_tests.bridge import nhwc, to_jax
 

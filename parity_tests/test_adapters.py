@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax.io.torch_checkpoint import from_state_dict, to_state_dict
 from kdjax.methods import adapters
+from kdjax.weights.torch.checkpoint import from_state_dict, to_state_dict
 from parity_tests import golden_data
 from parity_tests.bridge import from_jax, nhwc, to_jax, to_torch
 from parity_tests.reference import adapters as reference

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax.io.export import load_network, save_network, save_torch
-from kdjax.io.torch_checkpoint import load, read, to_state_dict
+from kdjax.weights.folder import load_network, save_network, save_torch
+from kdjax.weights.torch.checkpoint import load, read, to_state_dict
 from parity_tests import golden_data
 from parity_tests.bridge import nhwc
 from parity_tests.reference import networks

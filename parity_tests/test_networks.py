@@ -1,6 +1,6 @@
 """kdjax.models against the torch reference: logits, features, every gradient, running statistics; equal weights.
 
-The weights travel as a torch state dict through kdjax.io.torch_checkpoint, gradients and statistics travel back the
+The weights travel as a torch state dict through kdjax.weights.torch, gradients and statistics travel back the
 same way, so names and layouts are part of what is compared.
 """
 import jax
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kdjax import models
-from kdjax.io.torch_checkpoint import from_state_dict, to_state_dict
+from kdjax.weights.torch.checkpoint import from_state_dict, to_state_dict
 from parity_tests import golden_data
 from parity_tests.ahead import Ahead
 from parity_tests.bridge import nchw, nhwc

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kdjax import config as kdjax_config
-from kdjax import state
+from kdjax.step import state
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import check
 

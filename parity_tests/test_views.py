@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax.data import augment
+from kdjax.data import views as augment
 from parity_tests.tolerances import check
 
 CROP, SIDE, VIEWS = 4, 9, 162

@@ -30,18 +30,18 @@ CHAIN, DEADLINE = 3, 300
 KEPT = 3  # the newest two steps and the best one
 TIMES = {"seconds", "wall_clock_seconds", "images_per_second", "images", "speed_seconds"}
 POINTS = {  # what a run is made of: owner, attribute
-    "loading": ("kdjax.data.sources", "load"), "teacher": ("kdjax.teachers", "load"),
+    "loading": ("kdjax.data.source", "load"), "teacher": ("kdjax.run.teachers", "load"),
     "methods": ("kdjax.methods", "build"),
-    "config": ("kdjax.setup", "write_config"), "restore": ("kdjax.io.run_checkpoint:RunCheckpoints", "restore"),
-    "stage": ("kdjax.stage_loop:StageLoop", "train"), "compile": ("kdjax.epoch_step", "pick"),
-    "step": ("kdjax.processes:Vote", "ballot"), "wait": ("kdjax.processes:Vote", "hear"),
-    "place": ("kdjax.parallel:Placement", "put"), "record": ("kdjax.io.run_log:RunLog", "record"),
-    "evaluation": ("kdjax.scoring", "scored"), "epoch": ("kdjax.stage_loop:StageLoop", "close_epoch"),
-    "save": ("kdjax.io.run_checkpoint:RunCheckpoints", "save"), "arrays": ("kdjax.io.run_checkpoint", "_write_arrays"),
-    "manifest": ("kdjax.io.run_checkpoint", "atomic_write_bytes"), "flush": ("kdjax.io.run_checkpoint", "fsync_tree"),
-    "rename": ("pathlib:Path", "rename"), "prune": ("kdjax.io.step_folders:StepFolders", "prune"),
-    "student": ("kdjax.train", "save_network"), "torch": ("kdjax.train", "save_torch"),
-    "result": ("kdjax.setup", "write_json"), "replace": ("os", "replace"),
+    "config": ("kdjax.run.setup", "write_config"), "restore": ("kdjax.run.checkpoints:RunCheckpoints", "restore"),
+    "stage": ("kdjax.run.loop:StageLoop", "train"), "compile": ("kdjax.step.device_step", "pick"),
+    "step": ("kdjax.device.processes:Vote", "ballot"), "wait": ("kdjax.device.processes:Vote", "hear"),
+    "place": ("kdjax.device.placement:Placement", "put"), "record": ("kdjax.run.log:RunLog", "record"),
+    "evaluation": ("kdjax.run.evaluations", "scored"), "epoch": ("kdjax.run.loop:StageLoop", "close_epoch"),
+    "save": ("kdjax.run.checkpoints:RunCheckpoints", "save"), "arrays": ("kdjax.run.checkpoints", "_write_arrays"),
+    "manifest": ("kdjax.run.checkpoints", "atomic_write_bytes"), "flush": ("kdjax.run.checkpoints", "fsync_tree"),
+    "rename": ("pathlib:Path", "rename"), "prune": ("kdjax.run.step_folders:StepFolders", "prune"),
+    "student": ("kdjax.run.run", "save_network"), "torch": ("kdjax.run.run", "save_torch"),
+    "result": ("kdjax.run.setup", "write_json"), "replace": ("os", "replace"),
 }
 BASE = ["--config.train.epochs=2", "--config.train.init_epochs=1", "--config.data.per_class=8",
         "--config.data.batch_size=16", "--config.data.eval_batch_size=120", "--config.data.image_size=16",
@@ -113,7 +113,7 @@ class Campaign:
     def child(self, name: str, blow, extra) -> int:
         """What a child does: its words go to NAME.said, its counts to NAME.counts."""
         from kdjax import main
-        from kdjax.cli import guarded
+        from kdjax.config.command_line import guarded
         said = os.open(self.folder / f"{name}.said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(said, 1), os.dup2(said, 2)
 
@@ -165,7 +165,7 @@ def make_teacher(path: pathlib.Path) -> None:
     import jax
 
     from kdjax import models
-    from kdjax.io.export import save_network
+    from kdjax.weights.folder import save_network
     net = models.build("resnet8", num_classes=10, image_size=16)
     save_network(path, net, net.init(jax.random.key(1)), {})
 
@@ -179,8 +179,8 @@ def timeless(value):
 
 def outcome(folder: pathlib.Path) -> dict:
     """All that a finished run is, times aside: files, checksums of every leaf, metrics, result."""
-    from kdjax.io.checksums import check_files
-    from kdjax.io.step_folders import StepFolders
+    from kdjax.files.checksums import check_files
+    from kdjax.run.step_folders import StepFolders
     steps = StepFolders(folder / "checkpoints")
     manifest = steps.manifest(steps.latest())
     check_files(steps.folder / steps.latest(), manifest["files"])
@@ -196,7 +196,7 @@ def outcome(folder: pathlib.Path) -> dict:
 
 def preload() -> None:
     """Imports all that a run needs, and starts nothing."""
-    for module in ("sklearn.datasets", "kdjax.train", "kdjax.main"):
+    for module in ("sklearn.datasets", "kdjax.run.run", "kdjax.main"):
         importlib.import_module(module)
     import jax
     assert not jax._src.xla_bridge._backends, "JAX has started: its runs cannot be forked"

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from kdjax import main, train
+from kdjax import main
+from kdjax.run import run as train
 
 README = (pathlib.Path(__file__).resolve().parents[1] / "README.md").read_text()
 FAST = [f"--config.{change}" for change in (

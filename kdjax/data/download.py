@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from kdjax.data.cifar_archive import LAYOUTS
+from kdjax.data.readers.cifar_archive import LAYOUTS
 from kdjax.errors import UserError
-from kdjax.io.download import download
+from kdjax.files.download import download
 
 URL = "https://www.cs.toronto.edu/~kriz"
 

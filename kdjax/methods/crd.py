@@ -3,8 +3,9 @@ import jax.numpy as jnp
 
 from kdjax import losses
 from kdjax.errors import UserError
-from kdjax.methods import adapters, bank, queue
+from kdjax.methods import adapters
 from kdjax.methods.base import Method
+from kdjax.methods.memories import bank, queue
 from kdjax.methods.taps import widths
 
 

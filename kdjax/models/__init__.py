@@ -65,7 +65,7 @@ def load(path: str | os.PathLike, name: str | None = None) -> tuple[Network, Var
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
-        from kdjax.io import export
+        from kdjax.weights import folder as export
         return export.load_network(path)[:2]
-    from kdjax.io import torch_checkpoint
+    from kdjax.weights.torch import checkpoint as torch_checkpoint
     return torch_checkpoint.load(path, name=name)[:2]

@@ -89,7 +89,7 @@ def test_the_protocol_is_the_common_one(name):
 
 @pytest.mark.parametrize(("number", "row"), enumerate(ITRD, 1))
 def test_the_thirteen_itrd_experiments_have_their_alpha_and_rate(number, row):
-    from kdjax.state import base_lr
+    from kdjax.step.state import base_lr
     teacher, student, alpha, lr = row
     for config in (get("itrd", f"teacher={teacher},student={student}"), get("itrd", f"experiment={number}")):
         assert (config.teacher.name, config.student.name) == (teacher, student)

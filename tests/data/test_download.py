@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
-from kdjax.data import cifar_archive, download, sources
+from kdjax.data import download
+from kdjax.data import source as sources
+from kdjax.data.readers import cifar_archive
 from kdjax.errors import UserError
 
 

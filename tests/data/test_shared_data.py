@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from kdjax.data import sources
+from kdjax.data import source as sources
 from kdjax.errors import UserError
 
 

@@ -11,7 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import fakes
 
 from kdjax import losses
-from kdjax.methods import METHODS, bank, sampling
+from kdjax.methods import METHODS
+from kdjax.methods.memories import bank, sampling
 
 CLASSES, K = 7, 40
 

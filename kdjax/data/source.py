@@ -1,0 +1,145 @@
+"""Where images come from: one function, `load`, over several kinds of source."""
+
+import difflib
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kdjax.data import cache, download, stats
+from kdjax.data.order import PER_CLASS, VALID, permutation
+from kdjax.data.readers import cifar_archive, digits, folder, images, npz, tfds_folder
+from kdjax.data.types import Dataset, Raw, Split, check
+from kdjax.errors import UserError
+
+KNOWN_CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100}
+
+
+def load(cfg, seed: int) -> Dataset:
+    """The data set of `config.data`, decoded, as uint8 arrays on the host.
+
+    cfg fields: dataset ("digits", "cifar10", "cifar100", any TFDS name, or a path to a .npz, an archive or a folder),
+    dir, download, verify, stats, image_size, per_class, valid_size, cache_dir. `seed` chooses the validation images,
+    then the `per_class` training images of each class (a larger number contains a smaller one). Mean and std are those
+    of the whole training data, so that a student on a subset sees what its teacher saw.
+    Raises UserError, within seconds, for whatever is missing or wrong.
+    """
+    raw = check(_read(cfg), cfg.dataset)
+    train, test = (_square(split, cfg.image_size, cfg.dataset) for split in (raw.train, raw.test))
+    if train.images.shape[1] != test.images.shape[1]:
+        raise UserError(f"{cfg.dataset}: training images have {train.images.shape[1]} pixels a side, test images "
+                        f"{test.images.shape[1]}: set data.image_size")
+    mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
+    train, valid = split_valid(train, cfg.valid_size, seed)
+    train = first_per_class(train, cfg.per_class, raw.num_classes, seed)
+    return Dataset(raw.name, train, test, valid, raw.num_classes, test.images.shape[1], mean, std)
+
+
+def known_classes(dataset: str) -> int | None:
+    """The number of classes of a data set whose name tells it, else None."""
+    return KNOWN_CLASSES.get(dataset)
+
+
+def roots(cfg) -> list[Path]:
+    """The folders in which a name is looked up: data.dir, TFDS_DATA_DIR, and where downloads go without either."""
+    given = [cfg.dir, os.environ.get("TFDS_DATA_DIR"), cache.folder(cfg.cache_dir) / "downloads"]
+    return [Path(root).expanduser() for root in given if root]
+
+
+def locate(cfg) -> Path | None:
+    """The file or folder that `cfg.dataset` names; None where there is none. Touches neither network nor contents."""
+    name, places = cfg.dataset, roots(cfg)
+    candidates = [found for root in places if (found := tfds_folder.find(root, name))]
+    if name in cifar_archive.LAYOUTS:
+        layout = cifar_archive.LAYOUTS[name]
+        official = [root / file for root in places for file in (layout.folder, layout.archive, "")]
+        candidates += [path for path in official if cifar_archive.recognise(path) == name]
+    candidates += [path for root in places for path in (root / name, root / f"{name}.npz") if _kind(path)]
+    own = Path(name).expanduser()
+    return next(iter(candidates), own if own.exists() and (os.sep in name or _kind(own)) else None)
+
+
+def split_valid(train: Split, size: int, seed: int) -> tuple[Split, Split | None]:
+    """`train` without `size` random images, and those (None for 0): spec/vid_seed.md, seeded."""
+    if not 0 <= size < len(train.labels):
+        raise UserError(f"data.valid_size={size}: must be at least 0 and below the {len(train.labels)} training images")
+    order = permutation(len(train.labels), seed, VALID)
+    return (_rows(train, np.sort(order[size:])), _rows(train, np.sort(order[:size]))) if size else (train, None)
+
+
+def first_per_class(train: Split, count: int, num_classes: int, seed: int) -> Split:
+    """The first `count` images of a seeded permutation of each class (0: all), in their original order."""
+    if count == 0:
+        return train
+    smallest = int(np.bincount(train.labels, minlength=num_classes).min())
+    if not 0 < count <= smallest:
+        raise UserError(f"data.per_class={count}: must be 0 for all, or at most {smallest}, the images of the smallest "
+                        "class")
+    rows = [np.flatnonzero(train.labels == label) for label in range(num_classes)]
+    chosen = [own[permutation(len(own), seed, PER_CLASS, label)[:count]] for label, own in enumerate(rows)]
+    return _rows(train, np.sort(np.concatenate(chosen)))
+
+
+def _read(cfg) -> Raw:
+    if cfg.image_size is not None and not 1 <= cfg.image_size <= 4096:
+        raise UserError(f"data.image_size={cfg.image_size}: must lie in 1 .. 4096, or be left out")
+    if not cfg.dataset or "\0" in cfg.dataset:
+        raise UserError(f"data.dataset={cfg.dataset!r}: give the name of a data set or a path")
+    if cfg.dataset == "digits":
+        return digits.read()
+    try:
+        path = locate(cfg)
+        if path is None and cfg.download:
+            path = download.fetch(cfg.dataset, roots(cfg)[0])
+        if path is None:
+            raise UserError(_missing(cfg))
+        return _read_path(path, cfg)
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename or cfg.dataset} ({error.strerror}): check the path and its "
+                        "permissions") from error
+
+
+def _read_path(path: Path, cfg) -> Raw:
+    kind = _kind(path)
+    if kind is None:
+        raise UserError(f"{path} is no data set: give a .npz, a CIFAR archive, a prepared TFDS folder, or a folder of "
+                        "images as train/<class>/ and test/<class>/")
+    if kind is npz:
+        return npz.read(path)
+    options = {"verify": getattr(cfg, "verify", True)} if kind is cifar_archive else {"size": cfg.image_size}
+    logging.getLogger(__name__).info("reading %s", path)
+    return cache.cached(cache.folder(cfg.cache_dir), path, kind.files(path), options,
+                        lambda: check(kind.read(path, **options), path))
+
+
+def _kind(path: Path):
+    """The module that reads `path`, or None."""
+    if path.suffix == ".npz":
+        return npz if path.is_file() else None
+    return next((kind for kind in (tfds_folder, cifar_archive, folder) if kind.recognise(path)), None)
+
+
+def _missing(cfg) -> str:
+    name, places = cfg.dataset, ", ".join(str(root) for root in roots(cfg))
+    if os.sep in name or name.endswith(".npz"):
+        return f"data.dataset={name}: there is no such file or folder: check the path"
+    if name not in cifar_archive.LAYOUTS:
+        near = difflib.get_close_matches(name, KNOWN_CLASSES, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return (f"data set {name!r} not found{hint} in {places}: set data.dir to a folder that holds {name}/<version>/ "
+                "prepared by TFDS, or set data.dataset to the path of a .npz or of a folder of images by class")
+    return (f"data set {name!r} not found in {places}: set data.dir to a folder that holds {name}/<version>/ prepared "
+            f"by TFDS, or put the official {cifar_archive.LAYOUTS[name].archive} into data.dir, or set "
+            "data.download=True")
+
+
+def _square(split: Split, size: int | None, where: object) -> Split:
+    height, width = split.images.shape[1:3]
+    if size is None and height != width:
+        raise UserError(f"{where}: images are {height}x{width}, not square: set data.image_size")
+    return split if size is None else Split(images.resize(split.images, size), split.labels)
+
+
+def _rows(split: Split, rows: np.ndarray) -> Split:
+    return Split(split.images[rows], split.labels[rows])

@@ -1,0 +1,146 @@
+"""What a run says and writes: the terminal, metrics.jsonl, TensorBoard, the curves."""
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+from kdjax.files.atomic import atomic_write_text
+
+
+def named(values: dict, digits: int = 3) -> str:
+    """`ce 1.234  kl 0.567`: the entries of a dict on one line."""
+    return "  ".join(f"{k} {v:.{digits}f}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    s = int(seconds)
+    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}"
+
+
+def table(rows: list[list[str]]) -> str:
+    """Rows as aligned columns, the first row underlined."""
+    widths = [max(len(str(r[i])) for r in rows) for i in range(len(rows[0]))]
+    line = lambda r: "  ".join(str(c).ljust(w) for c, w in zip(r, widths)).rstrip()
+    return "\n".join([line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
+
+
+class RunLog:
+    """Writes a run's records. `quiet` (processes other than the first) writes and says nothing."""
+
+    def __init__(self, folder: Path, tensorboard: bool = True, quiet: bool = False):
+        self.folder, self.quiet, self.path = folder, quiet, folder / "metrics.jsonl"
+        self.live = sys.stdout.isatty() and not quiet
+        self._last, self._board, self._wanted = 0.0, None, tensorboard and not quiet
+
+    def say(self, text: str = "") -> None:
+        """A line for the person."""
+        if not self.quiet:
+            print(("\r\033[K" if self.live else "") + text, flush=True)
+
+    def progress(self, text: str) -> None:
+        """The live line on a terminal; elsewhere nothing (plain lines come from `say`)."""
+        if self.live:
+            print(f"\r\033[K{text}", end="", flush=True)
+
+    def due(self) -> bool:
+        """Whether the live line is a second old."""
+        now = time.monotonic()
+        late = self.live and now - self._last > 1
+        self._last = now if late else self._last
+        return late
+
+    def rewind(self, step: int, epochs: dict) -> None:
+        """Drops what a resumed run is about to write again: records after `step`, epochs after those that `epochs`
+        ({stage: the last one}) knows, and a half-written last line."""
+        if self.quiet or not self.path.exists():
+            return
+        lines = self.path.read_text(errors="replace").splitlines()
+        kept = [line for line in lines if _known(line, step, epochs)]
+        atomic_write_text(self.path, "".join(line + "\n" for line in kept))
+
+    def record(self, kind: str, step: int, values: dict) -> None:
+        """One line of metrics.jsonl, and its numbers to TensorBoard."""
+        if self.quiet:
+            return
+        with self.path.open("a") as f:
+            f.write(json.dumps({"kind": kind, "step": step, **{k: _number(v) for k, v in values.items()}}) + "\n")
+        if self._wanted and self._board is None:
+            self._board = _board(self.folder / "tensorboard")
+        for name, value in values.items():
+            if self._board and isinstance(value, (int, float)):
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        """Flushes TensorBoard."""
+        if self._board:
+            self._board.close()
+
+
+def _known(line: str, step: int, epochs: dict) -> bool:
+    try:
+        record = json.loads(line)
+        again = record["kind"] == "epoch" and record["epoch"] > epochs.get(record["stage"], 0)
+        return record["step"] <= step and not again
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _number(value):
+    """JSON has no NaN and no infinity: null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _board(folder: Path):
+    from tensorboardX import SummaryWriter
+    return SummaryWriter(str(folder), flush_secs=10)
+
+
+def curves(folder: Path) -> None:
+    """curves.png from metrics.jsonl: losses by name and accuracies, by epoch."""
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    rows = [r for r in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()) if r["kind"] == "epoch"]
+    if not rows:
+        return
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    epochs = [r["epoch"] for r in rows]
+    for name in [k for k in rows[0] if k.startswith("train_") and k not in ("train_top1", "train_seconds")]:
+        left.plot(epochs, [r.get(name) for r in rows], label=name.removeprefix("train_"))
+    for name in ("train_top1", "test_top1", "test_top5", "valid_top1"):
+        if name in rows[0]:
+            right.plot(epochs, [r.get(name) for r in rows], label=name)
+    left.set(xlabel="epoch", title="training loss terms")
+    right.set(xlabel="epoch", title="accuracy, %")
+    left.legend(), right.legend()
+    figure.tight_layout()
+    figure.savefig(folder / "curves.png", dpi=100)
+    plt.close(figure)
+
+
+class Speed:
+    """Images per second of training, without the first step of an epoch (it may compile), evaluations and saves."""
+
+    def __init__(self, images: int = 0, seconds: float = 0.0):
+        self.images, self.seconds = images, seconds
+        self._since, self._at = None, 0
+
+    def mark(self, images: int) -> None:
+        """Call after each wait for the device with the images trained so far in this epoch."""
+        now = time.perf_counter()
+        if self._since is not None:
+            self.seconds, self.images = self.seconds + now - self._since, self.images + images - self._at
+        self._since, self._at = now, images
+
+    def pause(self) -> None:
+        """What follows (an evaluation, a save) is not training."""
+        self._since = None
+
+    @property
+    def rate(self) -> float:
+        """Images per second."""
+        return self.images / self.seconds if self.seconds else 0.0

@@ -1,0 +1,103 @@
+"""result.json, the closing table, and the runs that a demo adds: its own teacher, and the student alone."""
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from kdjax.device import processes
+from kdjax.errors import UserError
+from kdjax.methods import chosen
+from kdjax.run.log import clock, table
+from kdjax.run.setup import check_resume, read_json, write_json
+
+
+def say(text: str) -> None:
+    """A line for the person, from the first process."""
+    if processes.is_first():
+        print(text, flush=True)
+
+
+def no_history() -> dict:
+    """What a run remembers of itself, kept in every checkpoint."""
+    return {"epochs": {}, "skipped": 0, "seconds": 0.0, "images": 0, "speed_seconds": 0.0, "last": None, "best": None,
+            "teacher": None}
+
+
+def scores(row: dict) -> dict:
+    """An epoch's record as a result's entry."""
+    out = {"epoch": row["epoch"], "top1": row["test_top1"], "top5": row["test_top5"], "loss": row["test_loss"]}
+    return out | {k: row[k] for k in ("valid_top1", "valid_top5") if k in row}
+
+
+def result(config, history: dict, student: str, teacher: str) -> dict:
+    """The contents of result.json. The headline is the last epoch's; best is chosen on the test set and named so."""
+    seconds = history["speed_seconds"]
+    return {"method": list(chosen(config)), "student": student, "teacher": teacher, "dataset": config.data.dataset,
+            "seed": config.seed, "epochs": config.train.epochs, "steps": config.train.steps,
+            "last": scores(history["last"]), "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
+            "skipped_steps": history["skipped"], "wall_clock_seconds": round(history["seconds"], 3),
+            "images_per_second": round(history["images"] / seconds, 1) if seconds else None}
+
+
+def summary(done: dict) -> str:
+    """The closing table."""
+    rows = [["network", "role", "top-1 last", "top-1 best", "top-5 last"]]
+    if done["teacher_accuracy"]:
+        t = done["teacher_accuracy"]
+        rows.append([done["teacher"], "teacher", f"{t['top1']:.2f}", "", f"{t['top5']:.2f}"])
+    for entry, role in [(done, f"student, {'+'.join(done['method'])}"), (done.get("alone"), "student alone")]:
+        if entry:
+            rows.append([done["student"], role, f"{entry['last']['top1']:.2f}", f"{entry['best']['top1']:.2f}",
+                         f"{entry['last']['top5']:.2f}"])
+    speed = f", {done['images_per_second']:.0f} images/s" if done["images_per_second"] else ""
+    text = table(rows) + f"\n{clock(done['wall_clock_seconds'])} of training and evaluation{speed}, seed {done['seed']}"
+    if done.get("alone"):
+        text += f"\ndistillation gained {done['last']['top1'] - done['alone']['last']['top1']:+.2f} points (last epoch)"
+    return text
+
+
+def finished(config, folder: Path) -> dict | None:
+    """The result of a run that has nothing left to do."""
+    done = read_json(folder / "result.json")
+    if done is None:
+        return None
+    check_resume(config, folder)
+    same = done.get("epochs") == config.train.epochs and done.get("steps") == config.train.steps
+    return done if same and (not config.experiment.compare or done.get("alone")) else None
+
+
+def vanilla_of(config, folder: Path, network: str, epochs: int):
+    """A config that trains `network` alone on the same data, its schedule scaled to `epochs`."""
+    own = copy.deepcopy(config)
+    own.student.name, own.student.checkpoint = network, ""
+    own.method.name, own.method.names, own.method.weights = "vanilla", (), ()
+    own.teacher.update({"name": "", "checkpoint": "", "train_epochs": 0})
+    own.loss.update({"gamma": 1.0, "alpha": 0.0, "beta": 0.0})
+    scale = epochs / config.train.epochs
+    own.optim.schedule.milestones = tuple(max(1, round(m * scale)) for m in config.optim.schedule.milestones)
+    own.train.epochs = epochs
+    own.experiment.update({"workdir": str(folder), "compare": False})
+    return own
+
+
+def make_teacher(config, folder: Path, data, run) -> None:
+    """Where a config says `teacher.train_epochs`, trains the teacher first (once) and points the config at it."""
+    if not config.teacher.train_epochs or config.teacher.checkpoint:
+        return
+    if not config.teacher.name:
+        raise UserError("config.teacher.train_epochs is set but config.teacher.name is not; name the teacher's network")
+    say(f"first the teacher, {config.teacher.name}")
+    run(vanilla_of(config, folder / "teacher", config.teacher.name, config.teacher.train_epochs), data)
+    config.teacher.checkpoint = str(folder / "teacher" / "student")
+
+
+def compare(config, folder: Path, data, done: dict, run) -> dict:
+    """Where a config says `experiment.compare`, trains the same student without a teacher and adds it to the result."""
+    if not config.experiment.compare or done.get("alone"):
+        return done
+    say("now the same student without a teacher")
+    alone = run(vanilla_of(config, folder / "alone", config.student.name, config.train.epochs), data)
+    done["alone"] = {k: alone[k] for k in ("last", "best")}
+    processes.first(lambda: write_json(folder / "result.json", done))
+    say("\n" + summary(done))
+    return done

@@ -1,0 +1,63 @@
+"""The networks a run learns from, read from config.teacher."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from kdjax import models
+from kdjax.data import source as sources
+from kdjax.errors import UserError
+from kdjax.evaluate import check_classes
+from kdjax.methods import chosen, find
+
+
+def wanted(config) -> list[tuple[str, str]]:
+    """(path, name or "") of every teacher: config.teacher.checkpoint and .name, several separated by commas.
+
+    Empty for a method without a teacher; a UserError when one is needed and none is given.
+    """
+    if not any(find(m).needs_teacher for m in chosen(config)):
+        return []
+    if not config.teacher.checkpoint:
+        raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a "
+                        f"converted folder or a .pth file (convert_torch_ckpt.py and kdjax.fetch make them)")
+    paths, names = config.teacher.checkpoint.split(","), config.teacher.name.split(",")
+    if len(names) not in (1, len(paths)):
+        raise UserError(f"config.teacher.name has {len(names)} names for {len(paths)} checkpoints; give one each")
+    return list(zip(paths, names if len(names) == len(paths) else names * len(paths)))
+
+
+def read(path: str, name: str):
+    """One teacher's network and variables; a name chooses the architecture of a torch file that does not tell."""
+    if not Path(path).exists():
+        raise UserError(f"there is no teacher at {path}; convert one (python convert_torch_ckpt.py FILE --out {path}), "
+                        f"fetch one (python -m kdjax.fetch teachers), or train one (configs/vanilla.py)")
+    net, variables = models.load(path, name=name or None)
+    if name and name != net.name:
+        raise UserError(f"{path} holds a {net.name}, not the {name} that config.teacher.name says; change one of them")
+    return net, variables
+
+
+def check_early(config) -> None:
+    """The mistakes that can be told before any data is read, or a teacher trained."""
+    if config.teacher.train_epochs and not config.teacher.checkpoint:
+        return
+    classes = sources.known_classes(config.data.dataset)
+    for path, name in wanted(config):
+        net, _ = read(path, name)
+        check_classes(net, classes or net.num_classes, config.data.dataset)
+
+
+def load(config, data) -> tuple[tuple, tuple]:
+    """(networks, variables) of all teachers, none for a method without one."""
+    loaded = [read(path, name) for path, name in wanted(config)]
+    for net, _ in loaded:
+        check_classes(net, data.num_classes, data.name)
+    return tuple(net for net, _ in loaded), tuple(variables for _, variables in loaded)
+
+
+def warm_start(student, path: str) -> dict:
+    """Variables for the student from a checkpoint of the same network (config.student.checkpoint)."""
+    net, variables = models.load(path, name=student.name if Path(path).is_file() else None)
+    if (net.name, net.num_classes, net.image_size) != (student.name, student.num_classes, student.image_size):
+        raise UserError(f"{path} holds {net}, not {student}; change config.student.checkpoint or config.student.name")
+    return variables
