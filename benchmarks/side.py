@@ -5,12 +5,13 @@ import time
 import jax
 import numpy as np
 
-from kdjax import methods, models
+from kdjax import models
 from kdjax.data.types import Dataset, Split
-from kdjax.device import placement as parallel
-from kdjax.run import plan as stages
-from kdjax.run import run as train
-from kdjax.step import device_step as epoch_step
+from kdjax.device.placement import Placement
+from kdjax.run.held import Held
+from kdjax.run.plan import plan, stage_state
+from kdjax.run.stage import Stage
+from kdjax.tasks import distil
 
 MEAN, STD, IMAGES, BATCH = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761), 50_000, 64
 
@@ -29,16 +30,14 @@ class Side:
     def __init__(self, method: str, teacher: str, student: str, data: Dataset):
         config = importlib.import_module(f"configs.{method}").get_config(f"teacher={teacher},student={student}")
         config.devices = 1
-        teacher, student = (models.build(n, num_classes=100, image_size=32) for n in (teacher, student))
-        place = parallel.Placement(config)
-        run = train.Run(config, None, data, student, (teacher,), (teacher.init(jax.random.key(1)),),
-                        methods.build(config, student, teacher), place, None, None, None, {})
-        p = stages.plan(run)[-1]
-        self.state = place.put_state(stages.stage_state(run, p, None))
-        order = stages.Orders(config, IMAGES, 1, place, p.name).held[0]
-        self.rest = (place.put_state(run.teacher_variables), place.put_state(data.train._asdict()), order)
-        step = place.compile(epoch_step.make(p.task, config, MEAN, STD, p.steps_per_epoch, p.name, place))
-        self.step = step.lower(self.state, *self.rest).compile()
+        teacher = models.build(teacher, num_classes=100, image_size=32)
+        task, place = distil.build(config, data, {"teacher": teacher}), Placement(config)
+        frozen, p = {"teacher": teacher.init(jax.random.key(1))}, plan(config, task, IMAGES)[-1]
+        held = Held(data, frozen, place)
+        stage = Stage(config, p, held, place, stage_state(config, task, p, data, frozen, None))
+        stage.begin_epoch(1, fresh=False)
+        self.state, self.rest = stage.state, (held.frozen, held.train, stage.orders.holding(0))
+        self.step = stage.compiled.lower(self.state, *self.rest).compile()
         memory = self.step.memory_analysis()
         self.megabytes = (memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
                           - memory.alias_size_in_bytes) / 1e6

@@ -8,8 +8,8 @@ import sys
 
 from kdjax.config import parse as config_file
 from kdjax.config.command_line import guarded
-from kdjax.errors import UserError
-from kdjax.run.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly, StopSignal
+from kdjax.errors import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly, UserError
+from kdjax.run.stopping import StopSignal
 
 USAGE = """usage: python -m kdjax.main --config configs/METHOD.py[:teacher=NAME,student=NAME,dataset=NAME,seed=N,demo]
                             [--config.FIELD=VALUE ...] [--workdir DIR]
@@ -122,7 +122,6 @@ def train(config) -> int:
     """Trains and returns the exit status."""
     from kdjax.config import check as validate
     from kdjax.device import processes
-    from kdjax.run import result as results
     from kdjax.run import run as train
     validate.check_fields(config)
     prepare_backend(config)
@@ -130,7 +129,7 @@ def train(config) -> int:
         with processes.joined(config), enough_memory():
             train.run(config)
     except Stopped as stop:
-        results.say(f"\n{stop}")
+        processes.say(f"\n{stop}")
         return EXIT_STOPPED
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)

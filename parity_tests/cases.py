@@ -217,11 +217,11 @@ def ours(case: Case, steps: int = STEPS, pre_steps: int = PRE_STEPS, dtype="floa
     nets = (drawn(getattr(player, role), f"{case.salt}{role}:") for role in ("teacher", "student"))
     adapters = [drawn(net, f"{case.salt}adapter:", name + ".") for name, net in player.method.adapters.items()]
     now = player.start(*nets, functools.reduce(dict.__or__, adapters, {}), memory)
-    initial, pre = player.snapshot(now["params"], now["batch_stats"]), None
+    initial, pre = player.snapshot(now), None
     for stage in player.method.stages:
         pre, now, _ = player.run_stage(now, data[:pre_steps], stage, every=False)
     main, now, _ = player.run_stage(now, data[:steps], every=False)
-    memory = {k: np.asarray(v) for k, v in now["memory"][player.name].items()}
+    memory = {k: np.asarray(v) for k, v in now.memory[player.name].items()}
     logits = player.deployed(now, data[0]["images"]) if case.evaluated else None
     return Side(initial, pre, main, memory, logits)
 

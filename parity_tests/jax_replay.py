@@ -1,6 +1,7 @@
 """kdjax's own step on given weights and batches, told in the terms of trajectory.py: torch names, torch layout.
 
-`Player` runs `kdjax.step.update` as shipped; nothing of a step is written again here. `replay` plays a golden file.
+`Player` runs `kdjax.step.update.update` as shipped; nothing of a step is written again here. `replay` plays a golden
+file.
 """
 from __future__ import annotations
 
@@ -13,15 +14,38 @@ from flax import traverse_util
 from kdjax import config as kdjax_config
 from kdjax import losses, methods, models
 from kdjax.errors import UserError
-from kdjax.run import setup
-from kdjax.step import state
-from kdjax.step import update as step
+from kdjax.methods.crd import CRD
+from kdjax.methods.memories import bank
+from kdjax.methods.rrd import RRD
+from kdjax.run.plan import stage_lr
+from kdjax.step.context import Batch
+from kdjax.step.objective import Objective, look, predict
+from kdjax.step.optimizer import combine, partition, sgd
+from kdjax.step.schedules import base_lr
+from kdjax.step.state import TrainState, statistics, trainable, with_trees
+from kdjax.step.update import update
+from kdjax.tasks.distil import Distil
 from kdjax.weights.torch.naming import from_state_dict, to_state_dict, torch_key, torch_shapes
 from parity_tests import golden_data
 from parity_tests.bridge import nhwc
 from parity_tests.trajectory import Run, Stage, method_name
 
 TERMS = {"ce": "cls", "kl": "div", "correlation": "corr"}  # kdjax's -> the files'
+
+
+class Given:
+    """Mixed into a method with banks: the rows it compares are those that a golden file tells, not drawn ones."""
+
+    def drawn(self, ctx, memory) -> bank.Draw:
+        rows, total = ctx.draws["contrast"], len(memory["bank_s"])
+        often = jax.nn.one_hot(rows[:, 1:], total).sum(axis=1)
+        return bank.Draw(rows[:, 0], often, jnp.ones((len(rows), 1)))
+
+
+def given(method: methods.Method) -> methods.Method:
+    """The method, told whom it compares in every step."""
+    method.__class__ = type(type(method).__name__, (Given, type(method)), {})
+    return method
 
 
 def remember() -> optax.GradientTransformation:
@@ -38,18 +62,20 @@ class Player:
         self.student, self.teacher = (models.build(n, num_classes=num_classes, image_size=image_size)
                                       for n in (student, teacher))
         (self.name, self.method), = methods.build(config, self.student, self.teacher).items()
+        if isinstance(self.method, CRD | RRD):
+            self.method = given(self.method)
+        self.task = Distil(config, self.student, {"teacher": self.teacher}, {self.name: self.method}, {self.name: 1.0},
+                           {})
 
-    def start(self, teacher: dict, student: dict, adapters: dict, memory: dict) -> dict:
+    def start(self, teacher: dict, student: dict, adapters: dict, memory: dict) -> TrainState:
         """The first state from torch state dicts and a memory of numpy arrays; adapters: all of the method's by key."""
-        own = {"student": self.variables(self.student, student), "adapters": {}}
+        own, net = {}, self.variables(self.student, student)
         for name, adapter in self.method.adapters.items():
             part = {k.removeprefix(name + "."): v for k, v in adapters.items() if k.startswith(name + ".")}
-            own["adapters"][name] = self.variables(adapter, part, f"adapter {name!r} of {self.name}")
-        self.teacher_variables = (self.variables(self.teacher, teacher),)
-        part = lambda what: {"student": own["student"][what],
-                             "adapters": {self.name: {a: v[what] for a, v in own["adapters"].items()}}}
-        return {"params": part("params"), "batch_stats": part("batch_stats"),
-                "memory": {self.name: {k: self.cast(v) for k, v in memory.items()}}}
+            own[name] = self.variables(adapter, part, f"adapter {name!r} of {self.name}")
+        self.frozen = {"teacher": self.variables(self.teacher, teacher)}
+        return TrainState(params={"student": net["params"]}, stats={"student": net["batch_stats"]},
+                          adapters={self.name: own}, memory={self.name: {k: self.cast(v) for k, v in memory.items()}})
 
     def variables(self, net, state_dict: dict, what: str = "") -> dict:
         want, have = torch_shapes(net), {k: v.shape for k, v in state_dict.items() if not k.endswith("tracked")}
@@ -62,50 +88,48 @@ class Player:
         x = jnp.asarray(x)
         return x.astype(self.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
-    def task(self, lr: float, stage=None) -> step.Task:
-        tx = optax.chain(remember(), state.sgd(self.config, lambda count: lr))
-        return step.Task(student=self.student, teachers=(self.teacher,), methods={self.name: self.method},
-                         weights={self.name: 1.0}, loss=self.config.loss, tx=tx, stage=stage,
-                         stage_method=self.name if stage else "")
+    def objective(self, lr: float, stage=None) -> Objective:
+        tx = optax.chain(remember(), sgd(self.config, lambda count: lr))
+        return Objective(self.task, tx, stage, self.name if stage else "")
 
-    def compiled(self, task):
-        """(state, teachers, batch) -> (new state, terms with the unweighted KL, student's and teacher's logits)."""
-        def one(now, teachers, batch):
-            new, terms, logits, _ = step.update(task, now, teachers, batch)
+    def batch(self, batch: dict) -> Batch:
+        """A file's batch as kdjax's; the method's draws are those that it brings."""
+        own = {k: self.cast(nhwc(np.asarray(v))) for k, v in batch.items()}
+        draws = {self.name: {"contrast": own["contrast"]}} if "contrast" in own else {}
+        return Batch({"x": own["images"]}, own["labels"], own.get("index"), own.get("epoch"), draws)
+
+    def compiled(self, objective):
+        """(state, frozen, batch) -> (new state, terms with the unweighted KL, student's and teacher's logits)."""
+        def one(now, frozen, batch):
+            new, terms, logits, _ = update(objective, now, frozen, batch)
             if type(self.method).predict is not methods.Method.predict:  # `logits` are those of what is deployed
-                own = {"params": now["params"]["student"], "batch_stats": now["batch_stats"]["student"]}
-                logits = self.student.apply(own, batch["images"], train=True)[0].logits
-            logits_t = step.teach(task, teachers, batch["images"])[0].logits
-            kl = losses.kl_divergence(logits, logits_t, temperature=task.loss.kd_temperature)
+                logits = self.student.apply(now.net("student"), batch.inputs["x"], train=True)[0].logits
+            logits_t = look(self.task, now, frozen, batch, objective.mode)[0].teacher.logits
+            kl = losses.kl_divergence(logits, logits_t, temperature=self.config.loss.kd_temperature)
             return new, {"kl": kl} | terms, logits, logits_t
 
         return jax.jit(one)
 
-    def run_stage(self, now: dict, batches: list, stage=None, every: bool = True):
+    def run_stage(self, now: TrainState, batches: list, stage=None, every: bool = True):
         """(Stage, final state, logits of the first step); a fresh optimizer. every: keep all states, else the ends'."""
-        lr = setup.stage_lr(self.config, stage) if stage else state.base_lr(self.config)
-        task = self.task(lr, stage)
-        fn, rows, states = self.compiled(task), [], []
-        trained = state.partition(now["params"], task.trains)[0]
-        now = {**now, "opt": task.tx.init(trained), "step": jnp.zeros((), jnp.int32)}
+        lr = stage_lr(self.config, stage) if stage else base_lr(self.config)
+        objective = self.objective(lr, stage)
+        fn, rows, states = self.compiled(objective), [], []
+        trained = partition(trainable(now), objective.trains)[0]
+        now = now._replace(opt=objective.tx.init(trained), step=jnp.zeros((), jnp.int32))
         for i, batch in enumerate(batches):
-            batch = {k: self.cast(nhwc(np.asarray(v))) for k, v in batch.items()}
-            now, terms, *logits = fn(now, self.teacher_variables, batch)
+            now, terms, *logits = fn(now, self.frozen, self.batch(batch))
             rows.append(self.terms(terms, stage))
             if every or i in (0, len(batches) - 1):
-                states.append(self.snapshot(now["params"], now["batch_stats"]))
+                states.append(self.snapshot(now))
             if i == 0:
-                first, gradients = [np.asarray(x) for x in logits], self.gradients(now, task)
-        return Stage({k: [r[k] for r in rows] for k in rows[0]}, gradients, states), self.bare(now), first
+                first, gradients = [np.asarray(x) for x in logits], self.gradients(now, objective)
+        return Stage({k: [r[k] for r in rows] for k in rows[0]}, gradients, states), now._replace(opt=()), first
 
-    def deployed(self, now: dict, images: np.ndarray) -> np.ndarray:
+    def deployed(self, now: TrainState, images: np.ndarray) -> np.ndarray:
         """Evaluated logits of NCHW images."""
-        fn = jax.jit(lambda now, teachers, x: step.predict(self.task(0.0), now, teachers, x))
-        return np.asarray(fn(now, self.teacher_variables, self.cast(nhwc(images))))
-
-    def bare(self, now: dict) -> dict:
-        """A state without its optimizer."""
-        return {k: now[k] for k in ("params", "batch_stats", "memory")}
+        fn = jax.jit(lambda now, frozen, x: predict(self.task, now, frozen, x))
+        return np.asarray(fn(now, self.frozen, self.cast(nhwc(images))))
 
     def terms(self, terms: dict, stage) -> dict:
         """Terms under the files' names; `kd` is the method's weighted sum."""
@@ -116,19 +140,18 @@ class Player:
         kd = sum(self.method.term_weights.get(k, 1.0) * v for k, v in own.items())
         return {"kd": kd} | {TERMS.get(k, k): v for k, v in terms.items()}
 
-    def snapshot(self, params: dict, stats: dict) -> dict:
+    def snapshot(self, now: TrainState) -> dict:
         """{"student:key" or "adapter:key": numpy in torch layout}."""
-        of = lambda net, p, s: to_state_dict(net, {"params": p, "batch_stats": s}, counters=False).items()
-        out = {f"student:{k}": v for k, v in of(self.student, params["student"], stats["student"])}
-        own, own_stats = params["adapters"][self.name], stats["adapters"][self.name]
-        return out | {f"adapter:{a}.{k}": v for a, f in self.method.adapters.items()
-                      for k, v in of(f, own[a], own_stats[a])}
+        of = lambda net, variables: to_state_dict(net, variables, counters=False).items()
+        out = {f"student:{k}": v for k, v in of(self.student, now.net("student"))}
+        own = now.adapters[self.name]
+        return out | {f"adapter:{a}.{k}": v for a, f in self.method.adapters.items() for k, v in of(f, own[a])}
 
-    def gradients(self, now: dict, task) -> dict:
+    def gradients(self, now: TrainState, objective) -> dict:
         """The last step's gradients of what the stage trains."""
-        fixed = state.partition(now["params"], task.trains)[1]
-        every = self.snapshot(state.combine(now["opt"][0], fixed), now["batch_stats"])
-        return {name: every[name] for name in trained_names(now["opt"][0])}
+        fixed = partition(trainable(now), objective.trains)[1]
+        every = self.snapshot(with_trees(now, combine(now.opt[0], fixed), statistics(now)))
+        return {name: every[name] for name in trained_names(now.opt[0])}
 
 
 def trained_names(trained: dict) -> list[str]:
@@ -240,7 +263,7 @@ def replay(golden: dict) -> tuple[Run, list[str]]:
     used = {k: v for k, v in adapters.items() if f"adapter:{k}" not in idle}
     teacher = golden_data.role_state(meta, "teacher", torch_shapes(player.teacher))
     now = player.start(teacher, golden_data.role_state(meta, "student"), used, initial_memory(meta))
-    initial, batches, pre = player.snapshot(now["params"], now["batch_stats"]) | idle, golden_data.batches(meta), None
+    initial, batches, pre = player.snapshot(now) | idle, golden_data.batches(meta), None
     if ("pre_stage" in meta) != bool(player.method.stages):
         raise UserError(f"kdjax's {player.name} and the file disagree on whether there is a stage before the main one")
     if player.method.stages:
@@ -248,5 +271,5 @@ def replay(golden: dict) -> tuple[Run, list[str]]:
     main, now, (logits_s, logits_t) = player.run_stage(now, batches)
     for each in filter(None, (pre, main)):
         each.states = [s | idle for s in each.states]
-    memory = {k: np.asarray(v) for k, v in now["memory"][player.name].items()}
+    memory = {k: np.asarray(v) for k, v in now.memory[player.name].items()}
     return Run(initial, pre, main, logits_s, logits_t, memory), unknown

@@ -24,7 +24,7 @@ import torch
 from jax import lax
 
 from kdjax import config as kdjax_config
-from kdjax import evaluate, losses
+from kdjax import losses
 from kdjax.data import views as augment
 from kdjax.losses import information
 from kdjax.methods.crd import CRD
@@ -36,10 +36,11 @@ from kdjax.methods.rrd import RRD
 from kdjax.methods.sp import SP
 from kdjax.models.layers import BatchNorm, Conv
 from kdjax.models.network import Network
-from kdjax.step import state
-from kdjax.step import update as step
+from kdjax.step import metrics, schedules
+from kdjax.step.objective import Objective
+from kdjax.step.state import ADAPTERS
 from kdjax.weights.torch import naming as torch_naming
-from parity_tests import cases
+from parity_tests import cases, jax_replay
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import error, limit, platform
 
@@ -97,17 +98,17 @@ def sgd(*parts: str, **options) -> Callable:
                      "momentum": lambda: optax.trace(momentum, **options)}
             return optax.chain(*(known[p]() for p in parts), optax.scale_by_learning_rate(rate))
         return build
-    return patch(state, "sgd", make)
+    return patch(jax_replay, "sgd", make)
 
 
 def trains(change: Callable) -> Callable:
     """Another owner of parameters: change(path) is True or False, or None to leave it."""
     def make(original):
         def owns(self, path):
-            changed = change(path) if self.stage is None and path[0] == "adapters" else None
+            changed = change(path) if self.stage is None and path[0] == ADAPTERS else None
             return original(self, path) if changed is None else changed
         return owns
-    return patch(step.Task, "trains", make)
+    return patch(Objective, "trains", make)
 
 
 def frozen(name: str) -> Callable:
@@ -119,14 +120,14 @@ def thawed(name: str) -> Callable:
 
 
 def teacher_trains(original):
-    return lambda task, *args: original(dataclasses.replace(task, teacher_train=True), *args)
+    return lambda self, net: True if self.task.nets[net].role == "frozen" else original(self, net)
 
 
 def early_bank(original):
     def loss(self, ctx, memory):
         z_s = ctx.adapt("embed_s", ctx.student.features.embedding)
         z_t = ctx.adapt("embed_t", ctx.teacher.features.embedding)
-        moved = bank.update(memory, ctx.batch["index"], z_s, z_t, self.options.momentum)
+        moved = bank.update(memory, ctx.index, z_s, z_t, self.options.momentum)
         terms, after = original(self, ctx, moved)
         return terms, moved | {"norm_s": after["norm_s"], "norm_t": after["norm_t"]}
     return loss
@@ -157,7 +158,7 @@ def feature_instead(wrong: Callable) -> Callable:
     def make(original):
         change = lambda out: out._replace(features=wrong(out.features))
         return lambda self, ctx, memory: original(
-            self, ctx._replace(student=change(ctx.student), teacher=change(ctx.teacher)), memory)
+            self, dataclasses.replace(ctx, forward=lambda net, view="x": change(ctx.forward(net, view))), memory)
     return make
 
 
@@ -214,7 +215,7 @@ MUTANTS = [
     Mutant("KL: without T^2", "kd", patch(losses, "kl_divergence", T2)),
     Mutant("KL: without T", "kd", patch(losses, "kl_divergence", NO_T)),
     Mutant("KL: student and teacher exchanged", "kd", patch(losses, "kl_divergence", REVERSED)),
-    Mutant("teacher in train mode", "kd", patch(step, "teach", teacher_trains)),
+    Mutant("teacher in train mode", "kd", patch(Objective, "mode", teacher_trains)),
     Mutant("CRD: bank updated before the loss", "crd", patch(CRD, "loss", early_bank)),
     Mutant("CRD: Z estimated anew each step", "crd", patch(CRD, "loss", fresh_norms)),
     Mutant("CRD: teacher embedding frozen", "crd", frozen("embed_t")),
@@ -237,15 +238,15 @@ MUTANTS = [
     Mutant("FT: paraphraser trained in the main stage", "ft", thawed("paraphraser")),
     Mutant("FT: transposed convolutions not flipped", "ft", patch(torch_naming, "_to_kdjax", unflipped)),
     Mutant("AB: trunk in eval mode in the pre-stage", "ab", patch(Network, "_set_mode", trunk_in_eval)),
-    Mutant("schedule: an epoch late", "schedule", patch(state, "learning_rate", late_schedule)),
+    Mutant("schedule: an epoch late", "schedule", patch(schedules, "learning_rate", late_schedule)),
     Mutant("crop: the last offset never drawn", "views", patch(augment, "draw", short_crop)),
-    Mutant("top-5 counts four", "metrics", patch(evaluate, "tally", four_best)),
+    Mutant("top-5 counts four", "metrics", patch(metrics, "tally", four_best)),
 ]
 
 
 def schedule_error() -> float:
     """Rates by epoch against the reference's."""
-    rate = state.learning_rate(kdjax_config.default(), 240)
+    rate = schedules.learning_rate(kdjax_config.default(), 240)
     return error(jax.vmap(rate)(jnp.arange(240)), [reference.step_lr(0.05, e + 1) for e in range(240)])
 
 
@@ -259,7 +260,7 @@ def metrics_error() -> float:
     """Top-5 hits against torch's."""
     logits, labels = np.random.default_rng(0).standard_normal((64, 10)), np.arange(64) % 10
     hits = torch.from_numpy(logits).topk(5).indices == torch.from_numpy(labels)[:, None]
-    return error(evaluate.tally(jnp.asarray(logits), jnp.asarray(labels), jnp.ones(64))["top5"], hits.sum())
+    return error(metrics.tally(jnp.asarray(logits), jnp.asarray(labels), jnp.ones(64))["top5"], hits.sum())
 
 
 CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error}

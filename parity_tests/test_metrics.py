@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax import evaluate
+from kdjax.run import accuracy
+from kdjax.step.metrics import tally
 from parity_tests.tolerances import check
 
 
@@ -25,9 +26,9 @@ def test_a_whole_split_scores_as_in_torch_also_when_batches_do_not_divide_it(cla
     images = np.arange(53, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
     table = jnp.asarray(logits)
     find = lambda _, x: table[jnp.round(x[:, 0, 0, 0] * 255).astype(jnp.int32)]
-    step = evaluate.scorer(find, [0.0] * 3, [1.0] * 3, jnp.float64)
+    step = accuracy.scorer(find, [0.0] * 3, [1.0] * 3, jnp.float64)
     data = {"images": jnp.asarray(images), "labels": jnp.asarray(labels)}
-    got = evaluate.score(step, None, data, 16)
+    got = accuracy.score(step, None, data, 16)
     assert got["count"] == 53
     for name, want in torch_metrics(logits, labels).items():
         check("metrics", f"{name}, {classes} classes", got[name], want)
@@ -36,5 +37,5 @@ def test_a_whole_split_scores_as_in_torch_also_when_batches_do_not_divide_it(cla
 def test_ties_never_count_more_than_once():
     """A constant network is right for one class only, as argmax is; torch's topk breaks ties as it likes."""
     labels = jnp.arange(10)
-    got = evaluate.tally(jnp.zeros((10, 10)), labels, jnp.ones(10))
+    got = tally(jnp.zeros((10, 10)), labels, jnp.ones(10))
     assert float(got["top1"]) == 1 and float(got["top5"]) == 5

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from kdjax import config as kdjax_config
-from kdjax.step import state
+from kdjax.step import schedules
+from kdjax.step.optimizer import sgd
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import check
 
@@ -48,7 +49,7 @@ def torch_rates(make, optimizer):
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_step_of_240_epochs_has_torchs_rate(name):
     fields, make = SCHEDULES[name]
-    rate = jax.jit(jax.vmap(state.learning_rate(config_of(**fields), EPOCHS * STEPS)))
+    rate = jax.jit(jax.vmap(schedules.learning_rate(config_of(**fields), EPOCHS * STEPS)))
     got = np.asarray(rate(jnp.arange(EPOCHS * STEPS))).reshape(EPOCHS, STEPS)
     want = torch_rates(make, torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.05))
     check("schedule", name, got, np.repeat(want[:, None], STEPS, axis=1), floor=0.0)
@@ -65,7 +66,7 @@ def test_sgd_under_the_step_schedule_follows_torch_for_a_whole_run(decay):
     """A quadratic bowl in 4 dimensions with a scalar and a matrix among the parameters."""
     config = config_of()
     config.optim.weight_decay = decay
-    tx = state.sgd(config, state.learning_rate(config, EPOCHS * STEPS))
+    tx = sgd(config, schedules.learning_rate(config, EPOCHS * STEPS))
     rng = np.random.default_rng(0)
     start = {"w": rng.standard_normal((2, 2)), "scale": rng.standard_normal(3), "tau": rng.standard_normal(())}
     loss = lambda p: sum(((x - 1) ** 2).sum() for x in p.values())
@@ -96,4 +97,4 @@ def test_small_students_start_at_their_own_rate():
     config = config_of(lr=None)
     for name, want in (("resnet20", 0.05), ("MobileNetV2", 0.01), ("ShuffleV1", 0.01), ("ShuffleV2", 0.01)):
         config.student.name = name
-        assert state.base_lr(config) == want
+        assert schedules.base_lr(config) == want

@@ -12,7 +12,7 @@ from kdjax.config import default
 from kdjax.config.parse import near
 from kdjax.errors import UserError
 from kdjax.methods import chosen, find
-from kdjax.step.state import base_lr
+from kdjax.step.schedules import base_lr
 
 TINY, HUGE = 1e-12, 2**31 - 1
 RANGES = {  # field: (least, greatest)
@@ -36,7 +36,7 @@ RANGES = {  # field: (least, greatest)
     "method.vid.init_variance": (TINY, HUGE), "method.vid.eps": (0, HUGE), "method.dcd.init_tau": (TINY, HUGE),
 }
 CHOICES = {
-    "optim.schedule.kind": ("step", "cosine", "constant"), "train.on_nan": ("stop", "skip"),
+    "program": ("distil",), "optim.schedule.kind": ("step", "cosine", "constant"), "train.on_nan": ("stop", "skip"),
     "train.dtype": ("float32", "bfloat16", "float64"), "data.padding": ("zero", "reflect"),
     "teacher.batch_stats": ("running", "batch"), "parallel": ("jit", "pmap"),
 }

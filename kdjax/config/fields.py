@@ -33,6 +33,7 @@ def default() -> ConfigDict:
     """The complete config with the common CIFAR protocol's values; a config file changes some of them."""
     return ConfigDict(dict(
         seed=0,
+        program="distil",
         experiment=dict(name="", workdir="", trial=0, compare=False),
         student=dict(name="resnet8", checkpoint=""),
         teacher=dict(name="", checkpoint="", min_accuracy=config_dict.placeholder(float), batch_stats="running",
@@ -59,6 +60,7 @@ def default() -> ConfigDict:
 
 DOCS = {  # field: what it means; the method's own fields are in the papers' words
     "seed": "all of a run's randomness",
+    "program": "what is done: `distil`",
     "experiment.name": "folder name under `runs/`; empty: made from method, networks, data and seed",
     "experiment.workdir": "the run's folder (`--workdir`)",
     "experiment.trial": "a number to tell repeated runs apart; part of the folder's name",

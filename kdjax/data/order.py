@@ -1,5 +1,7 @@
 """Who is in which step: pure functions of (seed, purpose, epoch), so that a resumed run needs no iterator state."""
 
+import hashlib
+
 import numpy as np
 
 # One number a purpose, so that no two draws of a run share a stream. Resumed runs depend on the numbers.
@@ -13,6 +15,12 @@ def permutation(n: int, seed: int, purpose: int, index: int = 0) -> np.ndarray:
     """
     bits = np.random.PCG64(np.random.SeedSequence([seed % 2**64, purpose, index]))
     return np.argsort(bits.random_raw(n), kind="stable")
+
+
+def stage_seed(seed: int, purpose: str) -> int:
+    """The order's seed of a stage of a run; the main stage uses the run's own."""
+    own = hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4]
+    return seed if purpose == "main" else int.from_bytes(own, "little")
 
 
 def epoch_order(seed: int, epoch: int, n: int, batch_size: int) -> np.ndarray:

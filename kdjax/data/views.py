@@ -58,6 +58,14 @@ def normalize(images: jax.Array, mean, std, dtype=jnp.float32) -> jax.Array:
     return ((scaled - jnp.asarray(mean, compute)) / jnp.asarray(std, compute)).astype(dtype)
 
 
+def crop_flip(options, mean, std, dtype=jnp.float32):
+    """(draw, apply) of the family's training view, by config.data's crop, flip and padding: draw(key, n) -> Views;
+    apply(uint8 images, Views) -> normalised images of `dtype`."""
+    drawn = lambda key, n: draw(key, n, crop=options.crop, flip=options.flip)
+    seen = lambda images, views: apply(images, views, crop=options.crop, padding=options.padding)
+    return drawn, lambda images, views: normalize(seen(images, views), mean, std, dtype)
+
+
 def _window(shape, crop: int, views: Views, flip_first: bool):
     """The rows and columns of the padded image that each output pixel comes from: int32 [B, H] and [B, W]."""
     _, height, width, _ = shape

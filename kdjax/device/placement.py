@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kdjax.errors import UserError
-from kdjax.step.device_step import DEVICES
+
+DEVICES = "data"  # the axis of the devices: of the mesh, and of pmap
 
 
 def devices(config) -> list:
@@ -31,7 +33,7 @@ class Placement:
     """
 
     def __init__(self, config):
-        self.devices, self.mode = devices(config), config.parallel
+        self.devices, self.mode, self.replicas = devices(config), config.parallel, config.replicas
         self.mesh = Mesh(np.array(self.devices), (DEVICES,))
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self.split = NamedSharding(self.mesh, PartitionSpec(None, DEVICES))
@@ -66,6 +68,19 @@ class Placement:
     def replicas_of_pmap(self) -> int:
         """How many replicas the step really computes with under pmap."""
         return len(self.devices) if self.mode == "pmap" else 1
+
+    @property
+    def axis(self) -> str | None:
+        """The mapped axis inside a step under pmap."""
+        return DEVICES if self.mode == "pmap" else None
+
+    def check_memories(self, owners: list[str]) -> None:
+        """Refuses replicas for methods with a memory, which compute on the whole batch only. owners: their names."""
+        count = max(self.replicas, self.replicas_of_pmap)
+        if count > 1 and owners:
+            raise UserError(f"{owners[0]} keeps a memory that {count} replicas would update apart from each other; "
+                            f"set config.replicas=1 and config.parallel=jit (which uses all devices on one global "
+                            f"batch)")
 
     def put(self, tree, sharding=None):
         """Host arrays -> global arrays, replicated unless told otherwise (every process gives the same values)."""
@@ -108,16 +123,29 @@ class Placement:
         first = (lambda x: x[0]) if self.mode == "pmap" else (lambda x: x)
         return jax.tree.map(lambda x: first(np.asarray(x.addressable_data(0))), tree)
 
+    def host(self, rows) -> np.ndarray:
+        """A global array, split over the devices of all processes -> numpy."""
+        if jax.process_count() == 1:
+            return np.asarray(rows)
+        return np.asarray(multihost_utils.process_allgather(rows, tiled=True))
+
     def one(self, state):
         """A state as evaluation wants it: replicated, without pmap's leading axis."""
         return state if self.mode == "jit" else self.put(self.get(state))
 
     def compile(self, step: Callable) -> Callable:
-        """step(state, teachers, data, order, wishes) -> (state, tick), donated. Under pmap `step` sees one replica's
+        """step(state, frozen, data, order, wishes) -> (state, tick), donated. Under pmap `step` sees one replica's
         share."""
         if self.mode == "pmap":
             return jax.pmap(step, axis_name=DEVICES, devices=self.devices, donate_argnums=0)
         return jax.jit(step, donate_argnums=0, out_shardings=self.replicated)
+
+    def own_share(self, draws, rows: int):
+        """Inside a mapped step: this replica's `rows` of what was drawn for the whole batch."""
+        if self.replicas_of_pmap == 1:
+            return draws
+        first = jax.lax.axis_index(DEVICES) * rows
+        return jax.tree.map(lambda d: jax.lax.dynamic_slice_in_dim(d, first, rows), draws)
 
     def spread(self, x):
         """Inside a jitted step: keep a batch split over the devices."""

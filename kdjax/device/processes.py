@@ -18,8 +18,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from kdjax.errors import UserError
-from kdjax.run.stopping import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly
+from kdjax.errors import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly, UserError
 
 T = TypeVar("T")
 HEARTBEAT = 30  # seconds without a sign of life before JAX ends the processes that wait for a lost one
@@ -55,6 +54,12 @@ def start(config) -> None:
 def is_first() -> bool:
     """Whether this process writes files and speaks."""
     return jax.process_index() == 0
+
+
+def say(text: str) -> None:
+    """A line for the person, from the first process."""
+    if is_first():
+        print(text, flush=True)
 
 
 def first(action: Callable[[], T]) -> T | None:

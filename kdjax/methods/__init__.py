@@ -7,7 +7,7 @@ import importlib
 from kdjax.errors import UserError
 from kdjax.methods.ab import AB
 from kdjax.methods.at import AT
-from kdjax.methods.base import Adapt, Context, Method, Stage
+from kdjax.methods.base import Adapt, Method, Stage
 from kdjax.methods.cc import CC
 from kdjax.methods.crd import CRD
 from kdjax.methods.dcd import DCD
@@ -31,7 +31,7 @@ from kdjax.methods.srrl import SRRL
 from kdjax.methods.vid import VID
 from kdjax.methods.wsld import WSLD
 
-__all__ = ["ALIASES", "METHODS", "Adapt", "Context", "Method", "Stage", "build", "canonical", "chosen", "find"]
+__all__ = ["ALIASES", "METHODS", "Adapt", "Method", "Stage", "build", "canonical", "chosen", "find"]
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (
     Vanilla, KD, FitNet, AT, SP, CC, VID, RKD, PKT, AB, FT, FSP, NST, KDSVD, CRD, ITRD, ICKD, DCD, RRD, EGA, WSLD, DKD,

@@ -33,32 +33,16 @@ class Adapt:
         return out
 
 
-class Context(NamedTuple):
-    """All that a loss may look at. Teacher outputs are already behind stop_gradient.
-
-    batch: images [B, H, W, 3] float, labels [B] int, index [B] int (positions in the training set), and, when the
-    caller has drawn them, contrast [B, K + 1] int (CRD's rows: the positive first).
-    teacher_head: embedding [B, D_t] -> logits, the frozen classifier of the teacher. key: this step's PRNG key.
-    """
-
-    student: Any
-    teacher: Any
-    batch: Mapping[str, jax.Array]
-    adapt: Adapt
-    teacher_head: Callable[[jax.Array], jax.Array] | None
-    key: jax.Array | None
-
-
 class Stage(NamedTuple):
     """Training before the main stage, as data.
 
-    loss: Context -> named terms (their plain sum is minimised; gamma, alpha and beta do not apply).
+    loss: a step's Context -> named terms (their plain sum is minimised; gamma, alpha and beta do not apply).
     adapters: names of the adapters that are optimised and in train mode. student: "trunk" (optimised, its batch norms
     in train mode) or None (untouched, in eval mode). lr: constant learning rate, or None for the main stage's base.
     """
 
     name: str
-    loss: Callable[[Context], Terms]
+    loss: Callable[[Any], Terms]
     adapters: tuple[str, ...] = ()
     student: str | None = None
     lr: float | None = None
@@ -74,6 +58,7 @@ class Method:
     needs_teacher: bool = True
     has_memory: bool = False
     num_stages: int = 1
+    views: tuple[str, ...] = ()  # further views of the images that the loss asks for, besides "x"
 
     def __init__(self, student, teacher, config):
         self.student, self.teacher, self.config = student, teacher, config
@@ -87,12 +72,21 @@ class Method:
         """The memory before the first step. labels: [N] int, the training set's."""
         return {}
 
-    def loss(self, ctx: Context, memory: Memory) -> tuple[Terms, Memory]:
-        """Named scalar terms and the memory after this step."""
+    def draw(self, key: jax.Array, batch) -> dict[str, Any]:
+        """Every random quantity of a step, found again as `ctx.draws`. batch: labels [B], index [B], epoch, inputs."""
+        return {}
+
+    def loss(self, ctx, memory: Memory) -> tuple[Terms, Memory]:
+        """Named scalar terms and the memory after this step. ctx: a `kdjax.step.context.Context`."""
         return {}, memory
 
-    def predict(self, ctx: Context) -> jax.Array:
-        """The evaluated logits: the student's own unless the method deploys more (ctx.teacher may be None here)."""
+    def at_epoch(self, look, memory: Memory) -> Memory:
+        """The memory before an epoch, of unchanged shapes. look: the whole training set as the networks see it now
+        (`kdjax.run.look.Look`: features(net, tap), labels(), epoch, key)."""
+        return memory
+
+    def predict(self, ctx) -> jax.Array:
+        """The evaluated logits: the student's own unless the method deploys more (no view but "x", no labels here)."""
         return ctx.student.logits
 
 

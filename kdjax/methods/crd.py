@@ -1,6 +1,4 @@
 """Contrastive representation distillation (Tian, Krishnan, Isola, ICLR 2020), and the queue form of `distillers`."""
-import jax.numpy as jnp
-
 from kdjax import losses
 from kdjax.errors import UserError
 from kdjax.methods import adapters
@@ -15,8 +13,7 @@ class CRD(Method):
 
     `crd.mode`: the positive is the sample itself ("exact") or a random one of its class ("relax"). `crd.memory`: "bank"
     as in the paper, or "queue", an InfoNCE loss against recent teacher embeddings. Both embeddings are trained. The
-    normalising constants are the first batch's, for the whole run. Rows given as batch["contrast"] [B, K + 1] replace
-    the draw.
+    normalising constants are the first batch's, for the whole run.
     """
 
     name, paper, year, taps, has_memory = "crd", "Tian et al., ICLR", 2020, "embedding", True
@@ -47,22 +44,22 @@ class CRD(Method):
             contrast = lambda rows: losses.crd_fifo(z_s, z_t, rows, temperature=self.options.temperature)
             loss, memory = queue.around(contrast, memory, z_t, self.options.enqueue)
         else:
-            side = self.given(ctx) if "contrast" in ctx.batch else self.drawn(ctx, memory["table"])
-            loss_s, norm_s = side(z_s, memory["bank_t"], memory["norm_s"])
-            loss_t, norm_t = side(z_t, memory["bank_s"], memory["norm_t"])
-            moved = bank.update(memory, ctx.batch["index"], z_s, z_t, self.options.momentum)
+            drawn = self.drawn(ctx, memory)
+            loss_s, norm_s = self.side(z_s, memory["bank_t"], drawn, memory["norm_s"])
+            loss_t, norm_t = self.side(z_t, memory["bank_s"], drawn, memory["norm_t"])
+            moved = bank.update(memory, ctx.index, z_s, z_t, self.options.momentum)
             loss, memory = loss_s + loss_t, moved | {"norm_s": norm_s, "norm_t": norm_t}
         return {self.name: loss}, memory
 
-    def drawn(self, ctx, table):
-        """The loss of one side, on a fresh draw that both sides share."""
-        o = self.options
-        draw = bank.draw(ctx.key, ctx.batch, table, o.num_negatives, o.mode)
-        return lambda z, rows, norm: bank.masked_nce(bank.positive_scores(z, rows, draw.positive, o.temperature),
-                                                     bank.scores(z, rows, o.temperature), draw, o.num_negatives, norm)
+    def draw(self, key, batch):
+        return bank.draw(key, batch) if self.options.memory == "bank" else {}
 
-    def given(self, ctx):
-        """The loss of one side, on the rows that the batch brings."""
-        chosen, temperature = ctx.batch["contrast"], self.options.temperature
-        pick = lambda z, rows: jnp.take_along_axis(bank.scores(z, rows, temperature), chosen, axis=1)
-        return lambda z, rows, norm: losses.nce_from_scores(pick(z, rows), len(rows), norm)
+    def drawn(self, ctx, memory) -> bank.Draw:
+        """Whom this step compares; both sides share it."""
+        return bank.drawn(ctx, memory["table"], self.options.num_negatives, self.options.mode)
+
+    def side(self, z, rows, drawn, norm):
+        """(loss, constant) of one network's embedding against the other's bank."""
+        every = bank.scores(z, rows, self.options.temperature)
+        positive = bank.positive_scores(z, rows, drawn.positive, self.options.temperature)
+        return bank.masked_nce(positive, every, drawn, self.options.num_negatives, norm)

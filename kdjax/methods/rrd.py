@@ -56,29 +56,26 @@ class RRD(Method):
             loss, memory = self.over_banks(ctx, memory, z_s, z_t)
         return {self.name: loss}, memory
 
+    def draw(self, key, batch):
+        return bank.draw(key, batch) if self.options.memory == "bank" else {}
+
+    def drawn(self, ctx, memory) -> bank.Draw:
+        """Whom this step compares; both sides share it."""
+        return bank.drawn(ctx, memory["table"], self.options.num_negatives)
+
     def over_banks(self, ctx, memory, z_s, z_t):
-        """(loss, memory): over the drawn rows, or over those that the batch brings."""
-        options = {"temperature": self.options.temperature, **self.temperatures}
-        relate = self.given if "contrast" in ctx.batch else self.drawn
-        loss, (norm_s, norm_t) = relate(ctx, memory, z_s, z_t, **options)
-        moved = bank.update(memory, ctx.batch["index"], z_s, z_t, self.options.momentum)
+        """(loss, memory): `losses.rrd_momentum` with the whole banks scored at once, the drawn columns counted."""
+        drawn, options = self.drawn(ctx, memory), self.temperatures
+        log_s, _, norm_s = self.side(z_s, memory["bank_t"], drawn, memory["norm_s"], options["temperature_s"])
+        log_t, often, norm_t = self.side(z_t, memory["bank_s"], drawn, memory["norm_t"], options["temperature_t"])
+        loss = -jnp.mean(jnp.sum(often * jnp.exp(log_t) * log_s, axis=1))
+        moved = bank.update(memory, ctx.index, z_s, z_t, self.options.momentum)
         return loss, moved | {"norm_s": norm_s, "norm_t": norm_t}
 
-    def given(self, ctx, memory, z_s, z_t, **options):
-        mem_s, mem_t = memory["bank_s"][ctx.batch["contrast"]], memory["bank_t"][ctx.batch["contrast"]]
-        return losses.rrd_momentum(z_s, z_t, mem_s, mem_t, n_data=len(memory["bank_s"]), norm_s=memory["norm_s"],
-                                   norm_t=memory["norm_t"], **options)
-
-    def drawn(self, ctx, memory, z_s, z_t, *, temperature, temperature_s, temperature_t):
-        """`losses.rrd_momentum` with the whole banks scored at once and the drawn columns masked."""
-        num = self.options.num_negatives
-        draw = bank.draw(ctx.key, ctx.batch, memory["table"], num)
-
-        def side(z, rows, norm, sharpness):
-            every = bank.scores(z, rows, temperature)
-            norm = bank.masked_norm(bank.positive_scores(z, rows, draw.positive, temperature), every, draw, num, norm)
-            return bank.masked_log_softmax(jnp.exp(every) / norm / sharpness, draw), norm
-
-        log_s, norm_s = side(z_s, memory["bank_t"], memory["norm_s"], temperature_s)
-        log_t, norm_t = side(z_t, memory["bank_s"], memory["norm_t"], temperature_t)
-        return -jnp.mean(jnp.sum(jnp.exp(log_t) * log_s, axis=1)), (norm_s, norm_t)
+    def side(self, z, rows, drawn, norm, sharpness):
+        """(log-probabilities, how often each is drawn, constant) of one embedding over the other's bank."""
+        every = bank.scores(z, rows, self.options.temperature)
+        positive = bank.positive_scores(z, rows, drawn.positive, self.options.temperature)
+        norm = bank.masked_norm(positive, every, drawn, self.options.num_negatives, norm)
+        often, log = bank.masked_log_softmax(jnp.exp(every) / norm / sharpness, drawn)
+        return log, often, norm

@@ -13,5 +13,5 @@ class WSLD(Method):
 
     def loss(self, ctx, memory):
         options = self.config.method.wsld
-        return {self.name: losses.wsld(ctx.student.logits, ctx.teacher.logits, ctx.batch["labels"],
+        return {self.name: losses.wsld(ctx.student.logits, ctx.teacher.logits, ctx.labels,
                                        temperature=options.temperature, alpha=options.alpha)}, memory

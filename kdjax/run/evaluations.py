@@ -1,57 +1,66 @@
-"""A run's evaluations: its teacher before the first step, its student after every epoch."""
+"""A run's evaluations: its teacher before the first step, then whatever the task measures, each at its own cadence."""
 from __future__ import annotations
 
-import jax.numpy as jnp
+import jax
+import numpy as np
 
-from kdjax import evaluate
 from kdjax.errors import UserError
-from kdjax.step import device_step as epoch_step
-from kdjax.step.update import predict
+from kdjax.methods.base import Method
+from kdjax.run.context import Run
+from kdjax.run.look import Observatory
+from kdjax.step.random import stream
+from kdjax.step.state import TrainState
 
 
-def teacher_accuracy(this) -> dict | None:
-    """The first teacher on the test set; refuses one that is no better than chance. this: a train.Run."""
-    if not this.teachers:
-        return None
-    data, teacher = this.data, this.teachers[0]
-    logits = lambda v, x: teacher.apply(v, x, train=False)[0].logits
-    step = evaluate.scorer(logits, data.mean, data.std, eval_dtype(this.config))
-    got = scored(this, step, this.place.put(this.teacher_variables[0]), this.place.put(data.test._asdict()))
-    this.log.say(f"teacher {teacher.name}: top-1 {got['top1']:.2f}  top-5 {got['top5']:.2f}")
-    least = this.config.teacher.min_accuracy
-    least = 200 / data.num_classes if least is None else least
-    if got["top1"] < least:
-        raise UserError(f"teacher {teacher.name} reaches {got['top1']:.2f}% on {data.name}, below "
-                        f"config.teacher.min_accuracy={least:g}; check its checkpoint, config.data.dataset and "
-                        f"config.data.stats")
-    return got
+class Evaluations:
+    """Everything that is measured of a run's states."""
 
+    def __init__(self, run: Run):
+        self.run, self.observatory = run, Observatory(run.task, run.held, run.config)
+        self.wanted = {name: e for name, e in run.task.evaluations().items()
+                       if name != "valid" or run.data.valid is not None}
 
-def scorer(this, task):
-    """(state, check) -> {"test_top1": ...}: evaluation of what is deployed, on every held-out split."""
-    place, data = this.place, this.data
-    step = evaluate.scorer(lambda v, x: predict(task, v[0], v[1], x), data.mean, data.std, eval_dtype(this.config))
-    splits = {"test": data.test} | ({"valid": data.valid} if data.valid is not None else {})
-    held = {name: place.put(split._asdict()) for name, split in splits.items()}
-    frozen = place.put(this.teacher_variables)
+    def teacher(self) -> dict | None:
+        """The first teacher on the test set; refuses one that is no better than chance."""
+        run, data = self.run, self.run.data
+        if "teacher" not in run.frozen:
+            return None
+        net = run.task.nets["teacher"].network
+        name, got = net.name, self.observatory.alone(net, run.held.seen["teacher"])
+        run.log.say(f"teacher {name}: top-1 {got['top1']:.2f}  top-5 {got['top5']:.2f}")
+        least = run.config.teacher.min_accuracy
+        least = 200 / data.num_classes if least is None else least
+        if got["top1"] < least:
+            raise UserError(f"teacher {name} reaches {got['top1']:.2f}% on {data.name}, below "
+                            f"config.teacher.min_accuracy={least:g}; check its checkpoint, config.data.dataset and "
+                            f"config.data.stats")
+        return got
 
-    def score(state, check):
-        own = place.one({k: state[k] for k in ("params", "batch_stats")})
-        row = {}
-        for name, split in held.items():
-            got = scored(this, step, (own, frozen), split, check)
-            row |= {f"{name}_{k}": v for k, v in got.items() if k != "count"}
+    def after(self, state: TrainState, epoch: int, last: bool, check) -> dict:
+        """{"test_top1": ...}: what is due after an epoch. state: in the form of the compiled step."""
+        look, row = self.observatory.look(state, epoch, self.key("evaluation", epoch), check), {}
+        for name, evaluation in self.wanted.items():
+            if last or epoch % evaluation.every == 0:
+                row |= {f"{name}_{k}": v for k, v in evaluation.measure(look).items() if k != "count"}
         return row
 
-    return score
+    def before(self, state: TrainState, epoch: int, check) -> TrainState:
+        """The state with the memories of methods that look at the whole training set before an epoch."""
+        asked = {n: m for n, m in self.run.task.methods.items() if type(m).at_epoch is not Method.at_epoch}
+        if not asked:
+            return state
+        place, memory = self.run.place, self.run.place.get(state.memory)
+        for name, method in asked.items():
+            look = self.observatory.look(state, epoch, self.key(f"epoch {name}", epoch), check)
+            memory[name] = jax.tree.map(_like, method.at_epoch(look, memory[name]), memory[name])
+        return state._replace(memory=place.put_state(memory))
+
+    def key(self, purpose: str, epoch: int) -> jax.Array:
+        """The PRNG key of an epoch's look."""
+        return stream(self.run.config.seed, purpose, epoch)
 
 
-def eval_dtype(config):
-    """What images are evaluated in: float32, or float64 where that is trained in."""
-    return jnp.promote_types(epoch_step.DTYPES[config.train.dtype], jnp.float32)
-
-
-def scored(this, step, variables, data: dict, check=lambda: None) -> dict:
-    """`evaluate.score` on all devices; variables and data are there already."""
-    size = this.place.eval_batch(this.config.data.eval_batch_size, len(data["labels"]))
-    return evaluate.score(step, variables, data, size, lambda x: this.place.put(x, this.place.stacked), check)
+def _like(new, old) -> np.ndarray:
+    if np.shape(new) != np.shape(old):
+        raise ValueError(f"at_epoch changed the shape of a memory from {np.shape(old)} to {np.shape(new)}")
+    return np.asarray(new, old.dtype)

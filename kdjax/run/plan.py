@@ -5,106 +5,103 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from kdjax import methods
-from kdjax.data import order as batches
+from kdjax.data.types import Dataset
 from kdjax.errors import UserError
-from kdjax.run import setup, teachers
-from kdjax.step import device_step as epoch_step
-from kdjax.step.state import learning_rate, partition, sgd, stream
-from kdjax.step.update import Task, update
+from kdjax.run import teachers
+from kdjax.step import ema
+from kdjax.step.context import Batch
+from kdjax.step.metrics import no_metrics
+from kdjax.step.objective import Objective
+from kdjax.step.optimizer import partition, sgd
+from kdjax.step.random import stream
+from kdjax.step.schedules import base_lr, learning_rate
+from kdjax.step.state import TrainState, trainable
+from kdjax.step.update import gradients
+from kdjax.tasks import Task
 
 
 @dataclasses.dataclass
 class Plan:
-    """One stage's length and optimizer. offset: steps of the stages before it."""
+    """One stage's length and objective. offset: steps of the stages before it."""
 
     name: str
-    task: Task
+    objective: Objective
     epochs: int
     steps: int
     steps_per_epoch: int
     offset: int
 
 
-def plan(this) -> list[Plan]:
-    """The pre-stages of the chosen methods, then the main one. this: a train.Run."""
-    config, per_epoch = this.config, steps_per_epoch(this)
-    common = dict(student=this.student, teachers=this.teachers, methods=this.methods, weights=methods.chosen(config),
-                  loss=config.loss, teacher_train=config.teacher.batch_stats == "batch",
-                  skip_bad_steps=config.train.on_nan == "skip")
+def plan(config, task: Task, images: int) -> list[Plan]:
+    """The pre-stages of the task's methods, then the main one. images: how many there are to train on."""
+    per_epoch, skip = steps_per_epoch(config, images), config.train.on_nan == "skip"
     plans, offset = [], 0
-    for name, method in this.methods.items():
+    for name, method in task.methods.items():
         for stage in method.stages:
-            rate = setup.stage_lr(config, stage)
+            rate = stage_lr(config, stage)
             steps = config.train.init_epochs * per_epoch
-            task = Task(**common, tx=sgd(config, lambda step, rate=rate: rate), stage=stage, stage_method=name)
-            plans.append(Plan(f"{name}: {stage.name}", task, config.train.init_epochs, steps, per_epoch, offset))
+            objective = Objective(task, sgd(config, lambda step, rate=rate: rate), stage, name, skip)
+            plans.append(Plan(f"{name}: {stage.name}", objective, config.train.init_epochs, steps, per_epoch, offset))
             offset += steps
     steps = config.train.steps or config.train.epochs * per_epoch
-    rate = learning_rate(config, steps)
-    epochs = -(-steps // per_epoch)
-    return [*plans, Plan("main", Task(**common, tx=sgd(config, rate)), epochs, steps, per_epoch, offset)]
+    objective = Objective(task, sgd(config, learning_rate(config, steps)), skip_bad_steps=skip)
+    return [*plans, Plan("main", objective, -(-steps // per_epoch), steps, per_epoch, offset)]
 
 
-def steps_per_epoch(this) -> int:
+def steps_per_epoch(config, images: int) -> int:
     """Batches in an epoch; refuses a batch larger than the training set."""
-    config, n = this.config, len(this.data.train.labels)
-    full, tail = divmod(n, config.data.batch_size)
+    full, tail = divmod(images, config.data.batch_size)
     per_epoch = full if config.data.drop_last else full + bool(tail)
     if per_epoch == 0:
-        raise UserError(f"config.data.batch_size={config.data.batch_size} is larger than the {n} training images; "
+        raise UserError(f"config.data.batch_size={config.data.batch_size} is larger than the {images} training images; "
                         f"lower it")
     return per_epoch
 
 
-def first_state(this) -> dict:
-    """Parameters, statistics and memories before the first step."""
-    seed = this.config.seed
-    student = this.student.init(stream(seed, "student"))
-    if this.config.student.checkpoint:
-        student = teachers.warm_start(this.student, this.config.student.checkpoint)
+def stage_lr(config, stage) -> float:
+    """A pre-stage's constant rate: train.init_lr, the stage's own, or the student's base rate."""
+    if config.train.init_lr is not None:
+        return config.train.init_lr
+    return base_lr(config) if stage.lr is None else stage.lr
+
+
+def first_state(config, task: Task, labels) -> TrainState:
+    """Parameters, statistics and memories before the first step. labels: [N] int, the training set's."""
+    seed = config.seed
+    nets = {name: _first_variables(seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
     adapters = {m: {a: f.init(stream(seed, f"adapter {m} {a}")) for a, f in method.adapters.items()}
-                for m, method in this.methods.items()}
-    part = lambda what: {m: {a: v[what] for a, v in own.items()} for m, own in adapters.items()}
-    labels = jnp.asarray(this.data.train.labels)
-    memory = {m: method.init_memory(stream(seed, f"memory {m}"), labels) for m, method in this.methods.items()}
-    return {"params": {"student": student["params"], "adapters": part("params")},
-            "batch_stats": {"student": student["batch_stats"], "adapters": part("batch_stats")}, "memory": memory}
+                for m, method in task.methods.items()}
+    labels = jnp.asarray(labels)
+    memory = {m: method.init_memory(stream(seed, f"memory {m}"), labels) for m, method in task.methods.items()}
+    state = TrainState(params={n: v["params"] for n, v in nets.items()},
+                       stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory)
+    return ema.start(state, task.nets)
 
 
-def stage_state(this, p: Plan, before: dict | None) -> dict:
+def _first_variables(seed: int, name: str, net) -> dict:
+    if net.source:
+        return teachers.warm_start(net.network, net.source)
+    return net.network.init(stream(seed, name))
+
+
+def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before: TrainState | None) -> TrainState:
     """The state at the start of a stage: the last stage's weights, a fresh optimizer, zero counters."""
-    state = before if before is not None else first_state(this)
-    state = {k: state[k] for k in ("params", "batch_stats", "memory")}
-    opt = p.task.tx.init(partition(state["params"], p.task.trains)[0])
-    state = {**state, "opt": opt, "step": jnp.zeros((), jnp.int32)}
-    return {**state, "metrics": epoch_step.no_metrics(term_names(this, p, state))}
+    state = before if before is not None else first_state(config, task, data.train.labels)
+    opt = p.objective.tx.init(partition(trainable(state), p.objective.trains)[0])
+    state = state._replace(step=jnp.zeros((), jnp.int32), opt=opt, metrics={})
+    return state._replace(metrics=no_metrics(term_names(config, p, state, data, frozen)))
 
 
-def term_names(this, p: Plan, state: dict) -> list[str]:
+def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict) -> list[str]:
     """The names of the stage's loss terms, by abstract evaluation."""
-    size, c = this.data.image_size, this.data.train.images.shape[-1]
-    b = this.config.data.batch_size
-    batch = {"images": jax.ShapeDtypeStruct((b, size, size, c), epoch_step.DTYPES[this.config.train.dtype]),
-             "labels": jax.ShapeDtypeStruct((b,), jnp.int32), "index": jax.ShapeDtypeStruct((b,), jnp.int32),
-             "epoch": jax.ShapeDtypeStruct((), jnp.float32)}
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    terms = jax.eval_shape(lambda s, t, b, k: update(p.task, s, t, b, k)[1], state, this.teacher_variables, batch, key)
-    return list(terms)
+    b = config.data.batch_size
 
+    def terms(state, frozen, raw, key):
+        views = {name: view.apply(raw, view.draw(key, b)) for name, view in p.objective.task.views.items()}
+        index = jnp.zeros((b,), jnp.int32)
+        batch = Batch(views, index, index, jnp.ones(()))
+        return gradients(p.objective, state, frozen, batch, key)[1].terms
 
-class Orders:
-    """One epoch's batches as index matrices on the devices: the full ones, and the last smaller one when it is kept."""
-
-    def __init__(self, config, n: int, epoch: int, place, purpose: str):
-        seed = setup.order_seed(config.seed, purpose)
-        full = batches.epoch_order(seed, epoch, n, config.data.batch_size)
-        tail = np.zeros(0) if config.data.drop_last else batches.epoch_tail(seed, epoch, n, config.data.batch_size)
-        self.full = len(full)
-        self.held = [place.put_order(order) for order in (full, tail[None]) if order.size]
-
-    def holding(self, row: int):
-        """The matrix that holds the epoch's batch `row`."""
-        return self.held[0] if row < self.full else self.held[-1]
+    raw = jax.ShapeDtypeStruct((b, *data.train.images.shape[1:]), data.train.images.dtype)
+    return list(jax.eval_shape(terms, state, frozen, raw, jax.eval_shape(lambda: jax.random.key(0))))

@@ -1,20 +1,12 @@
-"""result.json, the closing table, and the runs that a demo adds: its own teacher, and the student alone."""
+"""result.json, and the closing table."""
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
-from kdjax.device import processes
-from kdjax.errors import UserError
 from kdjax.methods import chosen
+from kdjax.run.folder import read_json
 from kdjax.run.log import clock, table
-from kdjax.run.setup import check_resume, read_json, write_json
-
-
-def say(text: str) -> None:
-    """A line for the person, from the first process."""
-    if processes.is_first():
-        print(text, flush=True)
+from kdjax.run.resume import check_resume
 
 
 def no_history() -> dict:
@@ -64,40 +56,3 @@ def finished(config, folder: Path) -> dict | None:
     check_resume(config, folder)
     same = done.get("epochs") == config.train.epochs and done.get("steps") == config.train.steps
     return done if same and (not config.experiment.compare or done.get("alone")) else None
-
-
-def vanilla_of(config, folder: Path, network: str, epochs: int):
-    """A config that trains `network` alone on the same data, its schedule scaled to `epochs`."""
-    own = copy.deepcopy(config)
-    own.student.name, own.student.checkpoint = network, ""
-    own.method.name, own.method.names, own.method.weights = "vanilla", (), ()
-    own.teacher.update({"name": "", "checkpoint": "", "train_epochs": 0})
-    own.loss.update({"gamma": 1.0, "alpha": 0.0, "beta": 0.0})
-    scale = epochs / config.train.epochs
-    own.optim.schedule.milestones = tuple(max(1, round(m * scale)) for m in config.optim.schedule.milestones)
-    own.train.epochs = epochs
-    own.experiment.update({"workdir": str(folder), "compare": False})
-    return own
-
-
-def make_teacher(config, folder: Path, data, run) -> None:
-    """Where a config says `teacher.train_epochs`, trains the teacher first (once) and points the config at it."""
-    if not config.teacher.train_epochs or config.teacher.checkpoint:
-        return
-    if not config.teacher.name:
-        raise UserError("config.teacher.train_epochs is set but config.teacher.name is not; name the teacher's network")
-    say(f"first the teacher, {config.teacher.name}")
-    run(vanilla_of(config, folder / "teacher", config.teacher.name, config.teacher.train_epochs), data)
-    config.teacher.checkpoint = str(folder / "teacher" / "student")
-
-
-def compare(config, folder: Path, data, done: dict, run) -> dict:
-    """Where a config says `experiment.compare`, trains the same student without a teacher and adds it to the result."""
-    if not config.experiment.compare or done.get("alone"):
-        return done
-    say("now the same student without a teacher")
-    alone = run(vanilla_of(config, folder / "alone", config.student.name, config.train.epochs), data)
-    done["alone"] = {k: alone[k] for k in ("last", "best")}
-    processes.first(lambda: write_json(folder / "result.json", done))
-    say("\n" + summary(done))
-    return done

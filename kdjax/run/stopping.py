@@ -1,4 +1,4 @@
-"""The ways a run ends early: a polite stop, and numbers that went wrong."""
+"""How a run notices that it must end early: signals, and numbers that went wrong."""
 from __future__ import annotations
 
 import signal
@@ -7,29 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-EXIT_STOPPED = 75  # EX_TEMPFAIL: run the same command to continue
-EXIT_FAILED = 1
+from kdjax.errors import Diverged, Stopped, StoppedEarly
+
 ADVICE = ("Lower config.optim.lr or the term's weight in a new --workdir, or continue here with "
           "config.train.on_nan=skip, which leaves such steps out and counts them.")
-
-
-class Stopped(Exception):
-    """The run saved itself and left after a signal."""
-
-    def __init__(self, name: str, folder, step: int | None = None):
-        when = "after the last step" if step is None else f"after step {step}"
-        super().__init__(f"stopped by {name} {when}; saved in {folder}. The same command continues.")
-
-
-class StoppedEarly(KeyboardInterrupt):
-    """A signal came while there was nothing to save. Like KeyboardInterrupt it passes through `except Exception`."""
-
-    def __init__(self, name: str):
-        super().__init__(f"stopped by {name} with nothing unsaved. The same command starts or continues.")
-
-
-class Diverged(Exception):
-    """A loss, a gradient or a parameter is no longer finite."""
 
 
 class StopSignal:

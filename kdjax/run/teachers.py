@@ -6,8 +6,8 @@ from pathlib import Path
 from kdjax import models
 from kdjax.data import source as sources
 from kdjax.errors import UserError
-from kdjax.evaluate import check_classes
 from kdjax.methods import chosen, find
+from kdjax.run.accuracy import check_classes
 
 
 def wanted(config) -> list[tuple[str, str]]:
@@ -47,12 +47,13 @@ def check_early(config) -> None:
         check_classes(net, classes or net.num_classes, config.data.dataset)
 
 
-def load(config, data) -> tuple[tuple, tuple]:
-    """(networks, variables) of all teachers, none for a method without one."""
+def load(config, data) -> tuple[dict, dict]:
+    """({"teacher": network, "teacher2": ...}, {"teacher": variables, ...}), empty for a method without one."""
     loaded = [read(path, name) for path, name in wanted(config)]
     for net, _ in loaded:
         check_classes(net, data.num_classes, data.name)
-    return tuple(net for net, _ in loaded), tuple(variables for _, variables in loaded)
+    names = ["teacher", *(f"teacher{n}" for n in range(2, len(loaded) + 1))]
+    return {n: net for n, (net, _) in zip(names, loaded)}, {n: variables for n, (_, variables) in zip(names, loaded)}
 
 
 def warm_start(student, path: str) -> dict:

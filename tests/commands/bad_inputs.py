@@ -1,6 +1,6 @@
 """What people get wrong: a table, and the process that tries it.
 
-`python -m tests.commands.bad_inputs FOLDER` makes the files that the table names in FOLDER, runs every command line in a
+`python -m tests.commands.bad_inputs FOLDER` makes the files that the table names in FOLDER, runs each command line in a
 child of its own (forked, so that nothing is imported twice) and prints one JSON object a case.
 """
 from __future__ import annotations
@@ -187,10 +187,11 @@ def make_files(folder: pathlib.Path) -> None:
     make_networks(folder)
     (folder / "finished" / "checkpoints").mkdir(parents=True)
     from kdjax import main
-    from kdjax.run import setup
+    from kdjax.run import folder as run_folder
+    from kdjax.run.resume import plain
     config = main.parse([VANILLA[1].replace("configs/", f"{ROOT}/configs/")])
     (folder / "finished" / ".lock").touch()
-    setup.write_json(folder / "finished" / "config.json", {"config": setup.plain(config)})
+    run_folder.write_json(folder / "finished" / "config.json", {"config": plain(config)})
 
 
 def make_networks(folder: pathlib.Path) -> None:

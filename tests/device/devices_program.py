@@ -1,5 +1,5 @@
 """Trains tiny networks on 1 to 8 forced host devices, in float64, and prints one JSON object of figures for
-test_parallel.py. A program of its own because the number of devices is fixed when JAX starts."""
+test_placement.py. A program of its own because the number of devices is fixed when JAX starts."""
 import json
 import warnings
 
@@ -7,15 +7,15 @@ import jax
 import numpy as np
 import torch
 
-from kdjax import methods, models
+from kdjax import models
 from kdjax.config import default
 from kdjax.data.types import Dataset, Split
-from kdjax.device import placement as parallel
+from kdjax.device.placement import Placement
 from kdjax.errors import UserError
-from kdjax.run import plan as stages
-from kdjax.run import run as train
-from kdjax.run import setup
-from kdjax.step import device_step as epoch_step
+from kdjax.run.held import Held
+from kdjax.run.plan import first_state, plan, stage_state
+from kdjax.run.stage import Orders, Stage
+from kdjax.tasks import distil
 from kdjax.weights.torch.checkpoint import from_state_dict, to_state_dict
 from parity_tests.reference import methods as torch_methods
 from parity_tests.reference import networks as torch_networks
@@ -57,43 +57,38 @@ TEACHER = NETS["resnet8"].init(jax.random.key(7))
 
 
 def prepared(c):
-    """A Run as train.prepare makes it, without files."""
-    student, teacher = NETS["wrn_10_1"], NETS["resnet8"]
-    chosen, place = methods.build(c, student, teacher), parallel.Placement(c)
-    setup.check_replicas(c, place, chosen)
-    return train.Run(c, None, DATA, student, (teacher,), (TEACHER,), chosen, place, None, None, None, {})
+    """(task, place) as run.prepare makes them."""
+    task, place = distil.build(c, DATA, {"teacher": NETS["resnet8"]}), Placement(c)
+    place.check_memories([name for name, method in task.methods.items() if method.has_memory])
+    return task, place
 
 
-def trajectory(c, stage=-1):
-    """STEPS steps as stage_loop.StageLoop makes them: losses, the last state, and how the second step was served."""
-    run = prepared(c)
-    p, place = stages.plan(run)[stage], run.place
-    state = place.put_state(stages.stage_state(run, p, None))
-    data = place.put_state(DATA.train._asdict())
-    teachers = place.put_state(run.teacher_variables)
-    step = place.compile(epoch_step.make(p.task, c, MEAN, STD, p.steps_per_epoch, p.name, place))
-    orders = [stages.Orders(c, IMAGES, epoch, place, p.name) for epoch in (1, 2)]
+def trajectory(c, number=-1):
+    """STEPS steps as loop.StageLoop makes them: losses, the last state, and how the second step was served."""
+    (task, place), frozen = prepared(c), {"teacher": TEACHER}
+    p = plan(c, task, IMAGES)[number]
+    stage = Stage(c, p, Held(DATA, frozen, place), place, stage_state(c, task, p, DATA, frozen, None))
     wish, losses, served, recompiled = place.put_wish(False), [], {}, 0
     for i in range(STEPS):
-        before, compiled = layout(state), len(COMPILED)
-        epoch, row = divmod(i, p.steps_per_epoch)
-        order = orders[epoch].holding(row)
+        if i % p.steps_per_epoch == 0:
+            stage.begin_epoch(i // p.steps_per_epoch + 1, fresh=False)
+        before, compiled = layout(stage.state), len(COMPILED)
         with jax.transfer_guard("disallow" if i else "allow"), warnings.catch_warnings(record=True) as said:
-            state, tick = step(state, teachers, data, order, wish)
+            tick = stage.dispatch(wish)
         if i == 1:
-            after = layout(state)
+            after = layout(stage.state)
             served = {"same_layout": before["shardings"] == after["shardings"],
                       "reused": len(before["buffers"] & after["buffers"]) / len(after["buffers"]),
                       "warnings": [str(w.message) for w in said]}
         recompiled += bool(i) * (len(COMPILED) - compiled)
-        losses.append({k: float(v) for k, v in place.get(state["metrics"])["last"].items()})
-    return {"losses": losses, "state": place.get({k: state[k] for k in ("params", "batch_stats", "memory")}), **served,
-            "tick": bool(place.get(tick)), "recompiled": recompiled}
+        losses.append({k: float(v) for k, v in place.get(stage.state.metrics)["last"].items()})
+    state = place.get(stage.state._replace(step=None, opt=(), metrics={}))
+    return {"losses": losses, "state": state, **served, "tick": bool(place.get(tick)), "recompiled": recompiled}
 
 
 def layout(state):
     """Where the leaves of a state lie: shardings, and the addresses of all their buffers that hold anything."""
-    leaves = jax.tree.leaves({k: v for k, v in state.items() if k != "metrics"})
+    leaves = jax.tree.leaves(state._replace(metrics={}))
     shards = [s.data for x in leaves for s in x.addressable_shards if s.data.size]
     return {"shardings": [str(x.sharding) for x in leaves], "buffers": {s.unsafe_buffer_pointer() for s in shards}}
 
@@ -126,28 +121,25 @@ class SpFitNet(torch_methods.Method):
 
 def torch_replicas(c, replicas):
     """The same steps in torch: batch norm and losses by replica, gradients averaged, the first replica's statistics."""
-    run = prepared(c)
-    p = stages.plan(run)[-1]
-    first = jax.tree.map(np.asarray, stages.first_state(run))
+    task, place = prepared(c)
+    first = jax.tree.map(np.asarray, first_state(c, task, DATA.train.labels))
     nets = {name: torch_networks.build(name, num_classes=CLASSES).double() for name in NETS}
     student, teacher = nets["wrn_10_1"], nets["resnet8"]
     method = SpFitNet(*(torch_methods.Shapes.of(n, nets[n], SIZE) for n in NETS))
-    adapter = run.methods["fitnet"].adapters["regress_s"]
-    variables = lambda part: {"params": first["params"][part], "batch_stats": first["batch_stats"][part]}
+    adapter = task.methods["fitnet"].adapters["regress_s"]
     fill = lambda module, net, v: module.load_state_dict({k: torch.tensor(x) for k, x in to_state_dict(net, v).items()})
-    fill(student, run.student, variables("student"))
-    fill(teacher, run.teachers[0], TEACHER)
-    fill(method.adapters["regress_s"], adapter,
-         {part: first[part]["adapters"]["fitnet"]["regress_s"] for part in ("params", "batch_stats")})
+    fill(student, NETS["wrn_10_1"], first.net("student"))
+    fill(teacher, NETS["resnet8"], TEACHER)
+    fill(method.adapters["regress_s"], adapter, first.adapters["fitnet"]["regress_s"])
     for x in (*student.parameters(), *method.parameters()):
         x.requires_grad_()
     optimizer, losses = SGD(torch_step.named(student, method), lr=0.02), []
     weights = torch_step.Weights(1.0, 0.9, 1.0, 4.0)
-    orders = np.concatenate([np.asarray(stages.Orders(c, IMAGES, e, run.place, p.name).held[0]) for e in (1, 2)])
+    orders = np.concatenate([np.asarray(Orders(c, IMAGES, e, place, "main").held[0]) for e in (1, 2)])
     for row in orders[:STEPS]:
         losses.append(torch_update(student, teacher, method, optimizer, weights, np.split(row, replicas)))
     state = {"student": student, "adapter": method.adapters["regress_s"]}
-    nets = {"student": run.student, "adapter": adapter}
+    nets = {"student": NETS["wrn_10_1"], "adapter": adapter}
     return losses, {k: from_state_dict(nets[k], m.state_dict()) for k, m in state.items()}
 
 
@@ -176,8 +168,7 @@ def torch_update(student, teacher, method, optimizer, weights, shares):
 
 def against_torch(ours, losses, state):
     names = {"total": "total", "ce": "cls", "kl": "div", "sp": "sp", "fitnet": "fitnet"}
-    own = {"student": {k: ours["state"][k]["student"] for k in ("params", "batch_stats")},
-           "adapter": {k: ours["state"][k]["adapters"]["fitnet"]["regress_s"] for k in ("params", "batch_stats")}}
+    own = {"student": ours["state"].net("student"), "adapter": ours["state"].adapters["fitnet"]["regress_s"]}
     return {"losses": worst([{n: step[n] for n in names} for step in ours["losses"]],
                             [{n: step[m] for n, m in names.items()} for step in losses]),
             "state": worst(own, state)}
@@ -194,7 +185,7 @@ def refusals():
         "replicas with pmap": lambda: prepared(config(("kd",), devices=4, parallel="pmap", replicas=8)),
         "memory with replicas": lambda: prepared(config(("crd",), devices=4, replicas=4)),
         "memory with pmap": lambda: prepared(config(("crd",), devices=4, parallel="pmap")),
-        "last batch": lambda: parallel.Placement(config(("kd",), devices=8)).put_order(np.zeros((1, 6), np.int32)),
+        "last batch": lambda: Placement(config(("kd",), devices=8)).put_order(np.zeros((1, 6), np.int32)),
     }
     return {name: refusal(case) for name, case in cases.items()}
 
@@ -209,7 +200,7 @@ def refusal(case):
 
 def aliasing():
     """How much a donated step changes the host array that its state was made from."""
-    place, host = parallel.Placement(config(("kd",), devices=1)), np.zeros(1 << 16)
+    place, host = Placement(config(("kd",), devices=1)), np.zeros(1 << 16)
     kept = np.frombuffer(host, host.dtype)
     step = jax.jit(lambda x: x + 1, donate_argnums=0, out_shardings=place.replicated)
     jax.block_until_ready(step(step(place.put(host))))
@@ -228,7 +219,7 @@ def main():
     tails = [config(("kd",), devices=2, **fields) for fields in ({"parallel": "pmap"}, {"replicas": 2})]
     for c in tails:
         c.data.update({"batch_size": 24, "drop_last": False})
-    stage = {n: trajectory(config(("ab",), devices=n), stage=0) for n in (1, 4)}
+    stage = {n: trajectory(config(("ab",), devices=n), number=0) for n in (1, 4)}
     print(json.dumps({
         "jit": {str(n): differ(jitted[n], jitted[1]) for n in (2, 4, 8)},
         "pre_stage": differ(stage[4], stage[1]),

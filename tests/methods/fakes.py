@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.config import default
-from kdjax.methods.base import Adapt, Context
+from kdjax.methods.base import Adapt
 from kdjax.models import Features, Output
+from kdjax.step.context import Batch, Context
 
 B, N, CLASSES = 8, 60, 5
 
@@ -57,7 +58,7 @@ def labels():
 
 def batch(**more):
     index = jnp.arange(B) * 3
-    return {"labels": labels()[index], "index": index, "epoch": jnp.float32(1), **more}
+    return Batch({}, labels()[index], index, jnp.float32(1))._replace(**more)
 
 
 def variables(method):
@@ -66,11 +67,14 @@ def variables(method):
 
 
 def context(method, adapters, student, teacher, more=None, train=None):
-    """A Context over given outputs. train: adapter name -> mode; all but `eval_mode` by default."""
+    """A Context over given outputs, with the method's draws of one key. train: adapter name -> mode; all but
+    `eval_mode` by default."""
     params = {k: v["params"] for k, v in adapters.items()}
     stats = {k: v["batch_stats"] for k, v in adapters.items()}
     width = method.teacher.feature_shapes.embedding[0]
     kernel = jax.random.normal(jax.random.key(9), (width, CLASSES))
     train = train or (lambda name: name not in method.eval_mode)
-    adapt = Adapt(method.adapters, params, stats, train)
-    return Context(student, teacher, batch(**(more or {})), adapt, lambda e: e @ kernel, jax.random.key(4))
+    adapt, given = Adapt(method.adapters, params, stats, train), batch(**(more or {}))
+    given = given._replace(draws={"it": method.draw(jax.random.key(4), given), **given.draws})
+    outputs = {"student": student, "teacher": teacher}
+    return Context(lambda net, view="x": outputs[net], given, {"it": adapt}, lambda net: lambda e: e @ kernel, "it")

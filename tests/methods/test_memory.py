@@ -1,6 +1,7 @@
 """Banks, queues and negatives: exact sets, the public losses' numbers, and the order of scoring and updating."""
 import pathlib
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,8 @@ import fakes
 from kdjax import losses
 from kdjax.methods import METHODS
 from kdjax.methods.memories import bank, sampling
+from kdjax.step.context import Batch
+from parity_tests.jax_replay import given
 
 CLASSES, K = 7, 40
 
@@ -27,7 +30,8 @@ def labels():
 def draw(labels):
     """(key, labels [B], K) -> mask and times, compiled once for each shape."""
     table = sampling.class_table(labels, CLASSES)
-    return jax.jit(lambda key, y, num=K: sampling.negatives(key, y, table, num), static_argnums=2)
+    return jax.jit(lambda key, y, num=K: sampling.negatives(sampling.draw_keys(key, len(y)), y, table, num),
+                   static_argnums=2)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 97, 256, 1000])
@@ -81,7 +85,7 @@ def test_how_many_fall_into_a_block_of_neighbours_varies_as_in_a_true_draw(label
 
 def test_relaxed_positives_are_of_the_own_class_and_uniform(labels):
     table, y = sampling.class_table(labels, CLASSES), jnp.full((20_000,), 2, jnp.int32)
-    got = np.asarray(sampling.same_class(jax.random.key(0), y, table))
+    got = np.asarray(sampling.same_class(jax.random.uniform(jax.random.key(0), y.shape), y, table))
     members = np.flatnonzero(np.asarray(labels) == 2)
     counts = np.array([(got == m).sum() for m in members])
     assert counts.sum() == len(got)
@@ -93,7 +97,13 @@ def crd_inputs(labels, batch=12, dim=16):
     memory = bank.init(jax.random.key(1), labels, dim, CLASSES)
     z = losses.l2_normalize(jax.random.normal(jax.random.key(2), (2, batch, dim)))
     index = jnp.arange(batch) * 11
-    return memory, z, {"index": index, "labels": labels[index]}
+    return memory, z, Batch({}, labels[index], index)
+
+
+def drawn_of(key, batch, table, *options):
+    """What a step with this key compares, as a method with banks draws it."""
+    ctx = types.SimpleNamespace(index=batch.index, labels=batch.labels, draws=bank.draw(key, batch))
+    return jax.jit(lambda table: bank.drawn(ctx, table, *options))(table)
 
 
 def rows_of(drawn):
@@ -106,7 +116,7 @@ def rows_of(drawn):
 def test_scoring_whole_banks_equals_the_public_loss_on_gathered_rows(labels, mode, x64, tolerance):
     with jax.enable_x64(x64):
         memory, z, batch = crd_inputs(labels)
-        drawn = jax.jit(lambda table: bank.draw(jax.random.key(3), batch, table, K, mode))(memory["table"])
+        drawn = drawn_of(jax.random.key(3), batch, memory["table"], K, mode)
         rows = rows_of(drawn)
 
         def ours(z, norms):
@@ -141,15 +151,16 @@ def run(method, memory, more=None, seed=0):
 
 @pytest.mark.parametrize(("name", "loss"), [("crd", losses.crd), ("rrd", losses.rrd_momentum)])
 def test_given_rows_are_scored_against_the_banks_from_before_the_step(name, loss):
-    method = METHODS[name](fakes.SMALL, fakes.OTHER, fakes.config(rrd={"memory": "bank"}))
+    method = given(METHODS[name](fakes.SMALL, fakes.OTHER, fakes.config(
+        crd={"num_negatives": 5}, rrd={"memory": "bank", "num_negatives": 5})))
     memory = method.init_memory(jax.random.key(3), fakes.labels())
     rows = jax.random.randint(jax.random.key(4), (fakes.B, 6), 0, fakes.N)
-    value, after, (z_s, z_t) = run(method, memory, {"contrast": rows})
+    value, after, (z_s, z_t) = run(method, memory, {"draws": {"it": {"contrast": rows}}})
     options = method.temperatures if name == "rrd" else {}
     wanted, norms = loss(z_s, z_t, memory["bank_s"][rows], memory["bank_t"][rows], n_data=fakes.N, **options)
     np.testing.assert_allclose(value, wanted, rtol=1e-5)
     np.testing.assert_allclose([after["norm_s"], after["norm_t"]], norms, rtol=1e-5)
-    index = fakes.batch()["index"]
+    index = fakes.batch().index
     np.testing.assert_allclose(after["bank_s"][index], losses.memory_update(memory["bank_s"][index], z_s), rtol=1e-5)
     np.testing.assert_allclose(after["bank_t"][index], losses.memory_update(memory["bank_t"][index], z_t), rtol=1e-5)
     still = np.setdiff1d(np.arange(fakes.N), index)
@@ -160,9 +171,8 @@ def test_rrd_over_drawn_bank_rows_equals_the_public_loss_on_them():
     method = METHODS["rrd"](fakes.SMALL, fakes.OTHER, fakes.config(rrd={"memory": "bank"}))
     memory = method.init_memory(jax.random.key(3), fakes.labels())
     value, after, _ = run(method, memory)
-    key = jax.random.key(4)  # the context's
-    drawn = jax.jit(lambda table: bank.draw(key, fakes.batch(), table, 9))(memory["table"])
-    wanted, again, _ = run(method, memory, {"contrast": rows_of(drawn)})
+    drawn = drawn_of(jax.random.key(4), fakes.batch(), memory["table"], 9)  # the context's key
+    wanted, again, _ = run(given(method), memory, {"draws": {"it": {"contrast": rows_of(drawn)}}})
     np.testing.assert_allclose(value, wanted, rtol=1e-5)
     np.testing.assert_allclose(after["norm_t"], again["norm_t"], rtol=1e-5)
 

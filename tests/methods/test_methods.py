@@ -135,7 +135,7 @@ def test_dkd_grows_over_its_warm_up_epochs():
     method = build("dkd", dkd={"warmup_epochs": 4})
     outs = fakes.output(fakes.SMALL, 0), fakes.output(fakes.SAME, 1)
     at = lambda epoch: method.loss(fakes.context(method, {}, *outs, {"epoch": jnp.float32(epoch)}), {})[0]["dkd"]
-    whole = losses.dkd(outs[0].logits, outs[1].logits, fakes.batch()["labels"])
+    whole = losses.dkd(outs[0].logits, outs[1].logits, fakes.batch().labels)
     np.testing.assert_allclose([at(1), at(4), at(9)], [whole / 4, whole, whole], rtol=1e-6)
 
 

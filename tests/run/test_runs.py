@@ -14,11 +14,11 @@ from kdjax.config.command_line import guarded
 from kdjax.data import source as sources
 from kdjax.device import processes
 from kdjax.files.lock import run_lock
-from kdjax.run import setup
+from kdjax.run import folder as run_folder
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.log import RunLog
-from kdjax.step import device_step as epoch_step
-from kdjax.step import update as step
+from kdjax.step import device_step
+from kdjax.tasks.distil import Distil
 
 TINY = ["--config=configs/vanilla.py:model=wrn_10_1,demo", "--config.data.per_class=8", "--config.data.batch_size=16",
         "--config.data.image_size=16", "--config.train.epochs=2", "--config.log.every_steps=2",
@@ -181,18 +181,19 @@ def test_the_last_good_checkpoint_is_kept_when_numbers_go_wrong(tmp_path, capsys
 @pytest.fixture
 def poison(monkeypatch):
     """A cross-entropy that is NaN in steps 3 and 8, counted from 1."""
-    pick, main_terms = epoch_step.pick, step.main_terms
+    pick, main_terms = device_step.pick, Distil.terms
 
-    def marked(config, data, mean, std, order, number, *rest):
-        batch, key = pick(config, data, mean, std, order, number, *rest)
-        return {**batch, "poison": jnp.where((number == 2) | (number == 7), jnp.nan, 1)}, key
+    def marked(objective, seed, data, order, number, *rest):
+        batch, key = pick(objective, seed, data, order, number, *rest)
+        poison = jnp.where((number == 2) | (number == 7), jnp.nan, 1)
+        return batch._replace(draws={**batch.draws, "poison": poison}), key
 
-    def poisoned(task, made, teacher, memory, batch):
-        terms, weights, memory = main_terms(task, made, teacher, memory, batch)
-        return terms | {"ce": terms["ce"] * batch.get("poison", 1)}, weights, memory
+    def poisoned(task, ctx, memory):
+        terms, weights, memory = main_terms(task, ctx, memory)
+        return terms | {"ce": terms["ce"] * ctx.batch.draws.get("poison", 1)}, weights, memory
 
-    monkeypatch.setattr(epoch_step, "pick", marked)
-    monkeypatch.setattr(step, "main_terms", poisoned)
+    monkeypatch.setattr(device_step, "pick", marked)
+    monkeypatch.setattr(Distil, "terms", poisoned)
 
 
 def test_the_guilty_step_and_loss_term_are_named(tmp_path, capsys, poison):
@@ -202,7 +203,7 @@ def test_the_guilty_step_and_loss_term_are_named(tmp_path, capsys, poison):
 
 def test_skip_leaves_bad_steps_out_and_counts_them(tmp_path, poison):
     assert run(tmp_path / "run", "--config.train.on_nan=skip") == 0
-    assert setup.read_json(tmp_path / "run" / "result.json")["skipped_steps"] == 2
+    assert run_folder.read_json(tmp_path / "run" / "result.json")["skipped_steps"] == 2
     found = rows(tmp_path / "run", "epoch")
     assert [row["skipped"] for row in found] == [1, 1] and all(np.isfinite(row["train_ce"]) for row in found)
 
@@ -241,7 +242,7 @@ def test_a_signal_at_the_end_of_the_teacher_s_run_does_not_start_the_student_s(t
             "--config.teacher.train_epochs=1", "--config.teacher.min_accuracy=0", "--config.experiment.compare=False",
             "--config.train.epochs=1"]
     with monkeypatch.context() as patch:
-        patch.setattr(setup, "write_json", tracked(setup.write_json, signal_at(2)))  # config.json, then result.json
+        patch.setattr(run_folder, "write_json", tracked(run_folder.write_json, signal_at(1)))  # result.json
         assert run(tmp_path / "run", *pair) == 75
     assert (tmp_path / "run/teacher/result.json").exists() and not (tmp_path / "run/config.json").exists()
     assert run(tmp_path / "run", *pair) == 0 and run(tmp_path / "run", *pair) == 0  # the third prints the result

@@ -14,7 +14,8 @@ EPS = 1e-7  # of losses.crd
 
 
 class Draw(NamedTuple):
-    """Who is compared in a step: positive [B] (rows of the banks); negative [B, N], each counting times [B, 1]."""
+    """Who is compared in a step: positive [B] (rows of the banks); negative [B, N] (how often each row is in), each
+    counting times [B, 1]."""
 
     positive: jax.Array
     negative: jax.Array
@@ -37,11 +38,17 @@ def init(key: jax.Array, labels: jax.Array, dim: int, num_classes: int) -> dict:
             "table": sampling.class_table(labels, num_classes)}
 
 
-def draw(key: jax.Array, batch, table: dict, num: int, mode: str = "exact") -> Draw:
-    """The step's positives (mode "exact": the sample itself, "relax": one of its class) and `num` negatives."""
+def draw(key: jax.Array, batch) -> dict[str, jax.Array]:
+    """A step's random numbers: where in its class each positive lies, and the keys of each row's negatives."""
     key_positive, key_negative = jax.random.split(key)
-    same = batch["index"] if mode == "exact" else sampling.same_class(key_positive, batch["labels"], table)
-    return Draw(same, *sampling.negatives(key_negative, batch["labels"], table, num))
+    return {"within": jax.random.uniform(key_positive, batch.labels.shape, jnp.float32),
+            "keys": sampling.draw_keys(key_negative, len(batch.labels))}
+
+
+def drawn(ctx, table: dict, num: int, mode: str = "exact") -> Draw:
+    """The step's positives (mode "exact": the sample itself, "relax": one of its class) and `num` negatives."""
+    same = ctx.index if mode == "exact" else sampling.same_class(ctx.draws["within"], ctx.labels, table)
+    return Draw(same, *sampling.negatives(ctx.draws["keys"], ctx.labels, table, num))
 
 
 def scores(z: jax.Array, bank: jax.Array, temperature: float) -> jax.Array:
@@ -56,7 +63,7 @@ def positive_scores(z: jax.Array, bank: jax.Array, rows: jax.Array, temperature:
 
 def drawn_sum(x: jax.Array, drawn: Draw) -> jax.Array:
     """Sum [B] of the drawn columns of x [B, N]."""
-    return jnp.sum(jnp.where(drawn.negative, x, 0), axis=1) * drawn.times[:, 0].astype(x.dtype)
+    return jnp.sum(jnp.where(drawn.negative, x * drawn.negative, 0), axis=1) * drawn.times[:, 0].astype(x.dtype)
 
 
 def masked_norm(positive: jax.Array, every: jax.Array, drawn: Draw, num: int, norm: jax.Array) -> jax.Array:
@@ -75,11 +82,13 @@ def masked_nce(positive: jax.Array, every: jax.Array, drawn: Draw, num: int,
     return jnp.mean(attract + repel), norm
 
 
-def masked_log_softmax(x: jax.Array, drawn: Draw) -> jax.Array:
-    """Log-probabilities [B, N] over the positive and the drawn columns of x; very negative, yet finite, elsewhere."""
+def masked_log_softmax(x: jax.Array, drawn: Draw) -> tuple[jax.Array, jax.Array]:
+    """(how often [B, N] each column is drawn, the positive's once more; log-probabilities [B, N] of one draw of it, 0
+    where it is never drawn)."""
     own = jnp.arange(x.shape[1]) == drawn.positive[:, None]
-    weight = jnp.where(own, 0.0, jnp.where(drawn.negative, jnp.log(drawn.times), -1e9))
-    return jax.nn.log_softmax(x + weight.astype(x.dtype))
+    often = (own + drawn.negative * drawn.times).astype(x.dtype)
+    level = jnp.where(often > 0, x + jnp.log(jnp.maximum(often, 1e-9)), -jnp.inf)
+    return often, jnp.where(often > 0, x - jax.nn.logsumexp(level, axis=1, keepdims=True), 0)
 
 
 def update(memory: dict, index: jax.Array, z_s: jax.Array, z_t: jax.Array, momentum: float) -> dict:

@@ -25,8 +25,13 @@ def class_table(labels: jax.Array, num_classes: int) -> dict[str, jax.Array]:
     return {"by_class": by_class, "rank": rank, "first": jnp.cumsum(count) - count, "count": count}
 
 
-def negatives(key: jax.Array, labels: jax.Array, table: dict, num: int) -> tuple[jax.Array, jax.Array]:
-    """(mask [B, N] bool, times [B, 1]): `num` samples of classes other than labels [B], fresh and independent per row.
+def draw_keys(key: jax.Array, rows: int) -> jax.Array:
+    """The keys of `rows` permutations, uint32 [ROUNDS + 1, 2, rows, 1]."""
+    return jax.random.bits(key, (ROUNDS + 1, 2, rows, 1), jnp.uint32)
+
+
+def negatives(keys: jax.Array, labels: jax.Array, table: dict, num: int) -> tuple[jax.Array, jax.Array]:
+    """(mask [B, N] bool, times [B, 1]): `num` samples of other classes than labels [B]; keys: `draw_keys`.
 
     Where the pool is smaller than `num`, all of it is in and each member counts times = num / pool > 1, which is the
     expectation of the originals' draw with replacement; elsewhere times is 1.
@@ -35,7 +40,6 @@ def negatives(key: jax.Array, labels: jax.Array, table: dict, num: int) -> tuple
     rank, pool = table["rank"][None, :], (len(table["rank"]) - count).astype(jnp.uint32)
     own = (rank >= first) & (rank < first + count)
     place = jnp.where(own, 0, jnp.where(rank < first, rank, rank - count)).astype(jnp.uint32)
-    keys = jax.random.bits(key, (ROUNDS + 1, 2, len(labels), 1), jnp.uint32)
     times = jnp.maximum(num / pool.astype(float), 1.0)
     return (shuffle(place, pool, keys) < num) & ~own, times
 
@@ -62,9 +66,8 @@ def scramble(x: jax.Array) -> jax.Array:
     return (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
 
 
-def same_class(key: jax.Array, labels: jax.Array, table: dict) -> jax.Array:
-    """One sample [B] int32 of each image's own class (possibly itself), uniformly."""
-    u = jax.random.uniform(key, labels.shape, jnp.float32)
+def same_class(within: jax.Array, labels: jax.Array, table: dict) -> jax.Array:
+    """One sample [B] int32 of each image's own class (possibly itself): the one at `within` [B], in [0, 1), of it."""
     count = table["count"][labels]
-    within = jnp.minimum((u * count).astype(jnp.int32), count - 1)
-    return table["by_class"][table["first"][labels] + within]
+    place = jnp.minimum((within * count).astype(jnp.int32), count - 1)
+    return table["by_class"][table["first"][labels] + place]

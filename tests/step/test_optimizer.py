@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from kdjax.config import default
-from kdjax.step import state
+from kdjax.step import optimizer, random, schedules
 
 
 def rates(config, total, steps):
-    rate = state.learning_rate(config, total)
+    rate = schedules.learning_rate(config, total)
     return [float(rate(jnp.asarray(s))) for s in steps]
 
 
@@ -39,14 +39,14 @@ def test_warm_up_rises_linearly_by_step():
 def test_the_base_rate_depends_on_the_student_unless_given(student, lr):
     config = default()
     config.student.name = student
-    assert state.base_lr(config) == lr
+    assert schedules.base_lr(config) == lr
     config.optim.lr = 0.3
-    assert state.base_lr(config) == 0.3
+    assert schedules.base_lr(config) == 0.3
 
 
 def test_decay_is_added_before_momentum_and_nothing_is_nesterov():
     config = default()
-    tx = state.sgd(config, lambda _: 0.1)
+    tx = optimizer.sgd(config, lambda _: 0.1)
     p, opt = jnp.asarray(2.0), None
     opt = tx.init(p)
     buffer, expected = 0.0, 2.0
@@ -60,12 +60,12 @@ def test_decay_is_added_before_momentum_and_nothing_is_nesterov():
 
 def test_partition_and_combine_are_inverse_and_keep_empty_nodes():
     params = {"student": {"a": {"kernel": 1}, "b": {"kernel": 2}}, "adapters": {"vanilla": {}}}
-    trained, fixed = state.partition(params, lambda path: path[1] == "a")
+    trained, fixed = optimizer.partition(params, lambda path: path[1] == "a")
     assert trained == {"student": {"a": {"kernel": 1}}}
-    assert state.combine(trained, fixed) == params
+    assert optimizer.combine(trained, fixed) == params
 
 
 def test_streams_differ_by_seed_purpose_and_step_and_repeat():
-    data = lambda *a: tuple(np.asarray(jax.random.key_data(state.stream(*a))))
+    data = lambda *a: tuple(np.asarray(jax.random.key_data(random.stream(*a))))
     assert data(0, "main", 3) == data(0, "main", 3)
     assert len({data(0, "main", 3), data(1, "main", 3), data(0, "student", 3), data(0, "main", 4)}) == 4

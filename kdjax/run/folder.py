@@ -1,0 +1,89 @@
+"""A run's folder: its name, its JSON files, what a start that failed leaves, and what the disk refuses."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from kdjax.device import processes
+from kdjax.errors import UserError
+from kdjax.files.atomic import atomic_write_text
+from kdjax.methods import chosen
+
+TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
+NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that is not worth keeping
+
+
+def workdir(config) -> Path:
+    """The run's folder: experiment.workdir, or runs/<name>."""
+    name = config.experiment.name or "-".join(
+        [*chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
+         f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
+    folder = Path(config.experiment.workdir or Path("runs") / name)
+    return folder
+
+
+def write_json(path: Path, value) -> None:
+    """Writes JSON atomically."""
+    atomic_write_text(path, json.dumps(value, indent=1, default=str) + "\n")
+
+
+def read_json(path: Path) -> dict | None:
+    """The object in a JSON file, or None where there is none (or only a broken one)."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@contextlib.contextmanager
+def tidied(folder: Path) -> Iterator[None]:
+    """The folder, created for the body. A body that fails before anything of value is in it leaves no folder behind;
+    what the disk refuses becomes a UserError."""
+    made = []
+    try:
+        made = [path for path in (folder, *folder.parents) if processes.is_first() and not path.exists()]
+        processes.first(lambda: check_writable(folder))
+        yield
+    except OSError as error:
+        raise disk_trouble(error, folder) from None
+    finally:
+        if made and folder.is_dir() and {path.name for path in folder.iterdir()} <= NOTHING:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # somebody else put something into a parent meanwhile
+                for path in made[1:]:
+                    path.rmdir()
+
+
+def check_writable(folder: Path) -> None:
+    """Creates the folder if need be; refuses one that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable.{os.getpid()}.tmp"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # the holder of the lock may have swept it up
+    except OSError as error:
+        raise UserError(f"cannot write in {folder} ({error.strerror}); choose another folder with --workdir") from None
+
+
+def disk_trouble(error: OSError, folder: Path) -> Exception:
+    """A UserError for a disk that is full or went away; other errors as they are."""
+    if error.errno in TROUBLE:
+        return UserError(f"cannot write in {folder} ({error.strerror}); make it writable or free some space, and run "
+                         "the same command again: it continues from the last checkpoint")
+    return error
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed writers left half written. For the holder of the run's lock."""
+    if processes.is_first():
+        for path in [*folder.glob(".*.tmp"), *folder.glob(".student*.new"), *folder.glob(".student*.old")]:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""What one stage of a run dispatches: its compiled step, its state on the devices, the batches of an epoch."""
+from __future__ import annotations
+
+import numpy as np
+
+from kdjax.data import order
+from kdjax.device.placement import Placement
+from kdjax.run.held import Held
+from kdjax.run.plan import Plan
+from kdjax.step import device_step
+from kdjax.step.metrics import no_metrics
+from kdjax.step.state import TrainState
+
+
+class Orders:
+    """One epoch's batches as index matrices on the devices: the full ones, and the last smaller one when it is kept."""
+
+    def __init__(self, config, n: int, epoch: int, place: Placement, purpose: str):
+        seed, size = order.stage_seed(config.seed, purpose), config.data.batch_size
+        full = order.epoch_order(seed, epoch, n, size)
+        tail = np.zeros(0) if config.data.drop_last else order.epoch_tail(seed, epoch, n, size)
+        self.full = len(full)
+        self.held = [place.put_order(rows) for rows in (full, tail[None]) if rows.size]
+
+    def holding(self, row: int):
+        """The matrix that holds the epoch's batch `row`."""
+        return self.held[0] if row < self.full else self.held[-1]
+
+
+class Stage:
+    """A stage on the devices. state: where it starts, on the host. step counts the steps that were dispatched."""
+
+    def __init__(self, config, p: Plan, held: Held, place: Placement, state: TrainState):
+        self.config, self.plan, self.held, self.place = config, p, held, place
+        self.terms, self.step = list(state.metrics["sums"]), int(np.asarray(state.step))
+        self.state = place.put_state(state)
+        self.compiled = place.compile(device_step.make(p.objective, config.seed, p.steps_per_epoch, p.name, place,
+                                                       config.replicas))
+
+    def begin_epoch(self, epoch: int, fresh: bool) -> None:
+        """The epoch's batches; fresh: its first step is next, so its counters start anew."""
+        self.orders = Orders(self.config, len(self.held.data.train.labels), epoch, self.place, self.plan.name)
+        if fresh:
+            self.state = self.state._replace(metrics=self.place.put_state(no_metrics(self.terms)))
+
+    def dispatch(self, ballot):
+        """One step, sent to the devices; returns its tick, which may be waited for."""
+        batch = self.orders.holding(self.step % self.plan.steps_per_epoch)
+        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, batch, ballot)
+        self.step += 1
+        return tick

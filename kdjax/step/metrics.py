@@ -1,0 +1,45 @@
+"""The counters that a step keeps on the device, and the scores of a batch of logits."""
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """[B, C], [B] -> [B], in at least float32."""
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def tally(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> dict:
+    """Weighted sums over a batch: top-1 and top-5 hits, loss, count. Of equal logits the first wins, as for argmax."""
+    own = jnp.take_along_axis(logits, labels[:, None], axis=1)
+    tied_before = (logits == own) & (jnp.arange(logits.shape[1]) < labels[:, None])
+    rank = jnp.sum((logits > own) | tied_before, axis=1)
+    hit = lambda k: jnp.sum(weights * (rank < k) * jnp.isfinite(own[:, 0]))
+    loss = jnp.sum(weights * cross_entropy(logits, labels))
+    return {"top1": hit(1), "top5": hit(5), "loss": loss, "count": weights.sum()}
+
+
+def no_metrics(names) -> dict:
+    """Counters at the start of an epoch; names: the loss terms."""
+    zero = lambda: jnp.zeros(())
+    return {"sums": {n: zero() for n in names}, "last": {n: zero() for n in names}, "correct": zero(), "images": zero(),
+            "steps": zero(), "skipped": zero(), "bad_step": -jnp.ones((), jnp.int32),
+            "bad": {n: jnp.zeros((), bool) for n in [*names, "gradient"]}}
+
+
+def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step) -> dict:
+    """Counters after one more step. The first step with something not finite is remembered with the guilty terms."""
+    good = jnp.all(jnp.stack(list(finite.values())))
+    keep = lambda value, sum_: jnp.where(good, value.astype(sum_.dtype), 0)
+    first_bad = ~good & (metrics["bad_step"] < 0)
+    return {
+        "sums": {n: metrics["sums"][n] + keep(v, metrics["sums"][n]) for n, v in terms.items()},
+        "last": {n: v.astype(metrics["last"][n].dtype) for n, v in terms.items()},
+        "correct": metrics["correct"] + correct, "images": metrics["images"] + images,
+        "steps": metrics["steps"] + good, "skipped": metrics["skipped"] + ~good,
+        "bad_step": jnp.where(first_bad, step, metrics["bad_step"]),
+        "bad": {n: jnp.where(first_bad, ~f, metrics["bad"][n]) for n, f in finite.items()},
+    }

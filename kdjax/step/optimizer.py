@@ -1,0 +1,27 @@
+"""SGD as torch computes it, and which of the parameters it owns."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import optax
+from flax import traverse_util
+
+
+def sgd(config, rate) -> optax.GradientTransformation:
+    """SGD as torch: decay added to the gradient, then momentum, no Nesterov, no dampening."""
+    return optax.chain(optax.add_decayed_weights(config.optim.weight_decay), optax.trace(config.optim.momentum),
+                       optax.scale_by_learning_rate(rate))
+
+
+def partition(params: dict, trains: Callable[[tuple], bool]) -> tuple[dict, dict]:
+    """Splits nested params into (trained, fixed) by `trains(path tuple)`; empty dicts stay in fixed."""
+    flat = traverse_util.flatten_dict(params, keep_empty_nodes=True)
+    owned = {path for path, value in flat.items() if value is not traverse_util.empty_node and trains(path)}
+    pick = lambda want: traverse_util.unflatten_dict({k: v for k, v in flat.items() if (k in owned) == want})
+    return pick(True), pick(False)
+
+
+def combine(trained: dict, fixed: dict) -> dict:
+    """The inverse of `partition`."""
+    flat = [traverse_util.flatten_dict(part, keep_empty_nodes=True) for part in (trained, fixed)]
+    return traverse_util.unflatten_dict(flat[0] | flat[1])
