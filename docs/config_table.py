@@ -3,6 +3,7 @@ import math
 
 from kdjax.config import FIELDS, Field
 from kdjax.config.field import HUGE, TINY
+from kdjax.config.fields import RENAMED
 from kdjax.config.flags import COMMON, PROGRAMS
 
 
@@ -36,9 +37,8 @@ idle = [flag for flag, what in COMMON.items() if not what.fields]
 print(f"""# Every field of the config
 
 Set any of them as `--config.FIELD=VALUE`; the files in `configs/` change some. "On resume" says whether a run that is
-continued may have another value; where nothing stands, another value is another run. Of the names of before,
-`method.hint`, `method.attention`, `method.abound` and `method.factor` (now `fitnet`, `at`, `ab`, `ft`) are still
-understood.
+continued may have another value; where nothing stands, another value is another run. Names of before are still
+understood: {", ".join(f"`{old}` is `{new}`" for old, new in RENAMED.items())}.
 
 The milestones are epochs. `--config.train.epochs=N` leaves them where the config has them, with a warning;
 `--config.optim.schedule.scale=True` moves them to the same fractions of the run.
