@@ -27,6 +27,6 @@ def get_config(arg=None):
     args = common.pair(arg)
     config = common.distil(args, "ab")
     config.loss.beta = 1.0  # the script's; without effect, the main stage has no term
-    config.method.abound.margin = 1.0
+    config.method.ab.margin = 1.0
     config.train.init_epochs = 30 if not args.demo else 2  # --init_epochs' default
     return config

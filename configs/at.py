@@ -27,5 +27,5 @@ def get_config(arg=None):
     args = common.pair(arg)
     config = common.distil(args, "at")
     config.loss.beta = 1000.0  # RepDistiller, scripts/run_cifar_distill.sh
-    config.method.attention.p = 2
+    config.method.at.p = 2
     return config

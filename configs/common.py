@@ -3,6 +3,7 @@ import difflib
 import types
 
 from kdjax.config import default
+from kdjax.config.milestones import scaled
 from kdjax.errors import UserError
 
 FLAGS = ("demo",)
@@ -100,7 +101,6 @@ def small(config):
 
 def scale_epochs(config, epochs: int):
     """`epochs` epochs, with the schedule's milestones at the same fractions."""
-    scale = epochs / config.train.epochs
-    config.optim.schedule.milestones = tuple(max(1, round(m * scale)) for m in config.optim.schedule.milestones)
+    config.optim.schedule.milestones = scaled(config.optim.schedule.milestones, epochs / config.train.epochs)
     config.train.epochs = epochs
     return config

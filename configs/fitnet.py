@@ -27,5 +27,5 @@ def get_config(arg=None):
     args = common.pair(arg)
     config = common.distil(args, "fitnet")
     config.loss.beta = 100.0  # RepDistiller, scripts/run_cifar_distill.sh
-    config.method.hint.layer = 2  # --hint_layer's default: 0 is the stem
+    config.method.fitnet.layer = 2  # --hint_layer's default: 0 is the stem
     return config

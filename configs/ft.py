@@ -27,6 +27,6 @@ def get_config(arg=None):
     args = common.pair(arg)
     config = common.distil(args, "ft")
     config.loss.beta = 200.0  # RepDistiller, scripts/run_cifar_distill.sh
-    config.method.factor.update({"rate": 0.5, "p1": 2, "p2": 1})
+    config.method.ft.update({"rate": 0.5, "p1": 2, "p2": 1})
     config.train.init_epochs = 30 if not args.demo else 2  # --init_epochs' default
     return config

@@ -2,6 +2,7 @@
 
 Knows no network, no method, no file but a config file.
 """
-from kdjax.config.fields import DOCS, default, method_defaults
+from kdjax.config.field import Field
+from kdjax.config.fields import FIELDS, default
 
-__all__ = ["DOCS", "default", "method_defaults"]
+__all__ = ["FIELDS", "Field", "default"]

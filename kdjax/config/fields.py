@@ -1,121 +1,60 @@
-"""The config: every field with its default; docs/config.md maps the originals' flags to the names."""
+"""The table of fields as one, and what is made from it: the default config and the names of before."""
 from __future__ import annotations
 
-from ml_collections import ConfigDict, config_dict
+from ml_collections import ConfigDict
+
+from kdjax.config.field import Field
+from kdjax.config.tables import data, methods, networks, run, training
+
+FIELDS: dict[str, Field] = run.FIELDS | networks.FIELDS | methods.FIELDS | training.FIELDS | data.FIELDS
+OPEN = {  # blocks to which a user's own methods and networks may add; the rule of what they add
+    "method.": None, "optim.lr_override.": FIELDS["optim.lr_override.MobileNetV2"]}
+RENAMED = {"method.hint": "method.fitnet", "method.attention": "method.at", "method.abound": "method.ab",
+           "method.factor": "method.ft"}  # blocks, or fields: their names of before -> today's
 
 
-def method_defaults() -> dict:
-    """One block a method, the values of the papers' scripts; made anew, for a placeholder keeps what it is set to."""
-    return dict(
-        hint=dict(layer=2),
-        attention=dict(p=2),
-        rkd=dict(distance_weight=25.0, angle_weight=50.0),
-        kdsvd=dict(k=1),
-        itrd=dict(corr_weight=2.0, mutual_weight=1.0, alpha=1.5),
-        ega=dict(node_weight=1.0, edge_weight=0.3),
-        factor=dict(rate=0.5, p1=2, p2=1),
-        abound=dict(margin=1.0),
-        vid=dict(regressor="relu", init_variance=5.0, init_rho=config_dict.placeholder(float), eps=1e-5),
-        crd=dict(mode="exact", num_negatives=16384, temperature=0.07, momentum=0.5, memory="bank", queue_size=16384,
-                 enqueue="after"),
-        rrd=dict(variant="seed", student_temperature=config_dict.placeholder(float),
-                 teacher_temperature=config_dict.placeholder(float), memory="queue", queue_size=16384,
-                 temperature=0.07, momentum=0.5, num_negatives=16384),
-        dcd=dict(alpha=0.5, init_tau=1.0, max_tau=10.0),
-        wsld=dict(temperature=2.0, alpha=2.5),
-        dkd=dict(alpha=1.0, beta=8.0, temperature=4.0, warmup_epochs=20),
-        semckd=dict(soft=1.0),
-        simkd=dict(factor=2),
-    )
+class Block(ConfigDict):
+    """A group whose members are found by their names of before too: config.method.hint.layer is ...fitnet.layer."""
+
+    def __getitem__(self, key):
+        return super().__getitem__(_member(key))
+
+    def __setitem__(self, key, value):
+        super().__setitem__(_member(key), value)
+
+    def __contains__(self, key):
+        return super().__contains__(_member(key))
+
+    def update(self, *others, **values):
+        for other in (*others, values):
+            super().update({_member(key): value for key, value in other.items()})
+
+
+def _member(key: str) -> str:
+    return renamed(f"method.{key}").removeprefix("method.")
+
+
+def renamed(name: str) -> str:
+    """Today's name of a dotted field."""
+    for old, new in RENAMED.items():
+        if name == old or name.startswith(old + "."):
+            return new + name[len(old):]
+    return name
 
 
 def default() -> ConfigDict:
     """The complete config with the common CIFAR protocol's values; a config file changes some of them."""
-    return ConfigDict(dict(
-        seed=0,
-        program="distil",
-        experiment=dict(name="", workdir="", trial=0, compare=False),
-        student=dict(name="resnet8", checkpoint=""),
-        teacher=dict(name="", checkpoint="", min_accuracy=config_dict.placeholder(float), batch_stats="running",
-                     train_epochs=0),
-        method=dict(name="vanilla", names=(), weights=(), feat_dim=128, **method_defaults()),
-        loss=dict(gamma=1.0, alpha=0.0, beta=1.0, kd_temperature=4.0),
-        optim=dict(lr=config_dict.placeholder(float),
-                   lr_override=dict(MobileNetV2=0.01, ShuffleV1=0.01, ShuffleV2=0.01),
-                   momentum=0.9, weight_decay=5e-4, warmup_epochs=0,
-                   schedule=dict(kind="step", milestones=(150, 180, 210), decay=0.1, offset=0)),
-        data=dict(dataset="digits", dir="", download=False, verify=True, stats="auto",
-                  image_size=config_dict.placeholder(int), batch_size=64, eval_batch_size=500, drop_last=True,
-                  per_class=0, valid_size=0, crop=4, flip=True, padding="zero", cache_dir=""),
-        train=dict(epochs=240, steps=0, init_epochs=30, init_lr=config_dict.placeholder(float), dtype="float32",
-                   on_nan="stop", deterministic=False),
-        log=dict(every_steps=100, tensorboard=True, plots=True),
-        checkpoint=dict(every_epochs=1, keep=2),
-        replicas=1,
-        parallel="jit",
-        devices=0,
-        distributed=dict(coordinator="", num_processes=0, process_id=-1),
-    ))
+    config = nested({name: field.fresh() for name, field in FIELDS.items()})
+    return ConfigDict(config | {"method": Block(config["method"])})
 
 
-DOCS = {  # field: what it means; the method's own fields are in the papers' words
-    "seed": "all of a run's randomness",
-    "program": "what is done: `distil`",
-    "experiment.name": "folder name under `runs/`; empty: made from method, networks, data and seed",
-    "experiment.workdir": "the run's folder (`--workdir`)",
-    "experiment.trial": "a number to tell repeated runs apart; part of the folder's name",
-    "experiment.compare": "also train the same student without a teacher and show the difference",
-    "student.name": "network: docs/models.md, or `package.module:Class`",
-    "student.checkpoint": "start from these weights",
-    "teacher.name": "checked against the checkpoint; chooses the architecture of a `.pth` that does not tell",
-    "teacher.checkpoint": "converted folder, run folder or `.pth`; several joined by commas",
-    "teacher.min_accuracy": "refuse a teacher below this top-1 in percent; None: twice chance",
-    "teacher.batch_stats": "`running`, or `batch`: the teacher normalises by the batch, as the VID release does",
-    "teacher.train_epochs": "without a checkpoint: first train `teacher.name` for so many epochs",
-    "method.name": "`--list` shows them; or `package.module:Class`",
-    "method.names": "several methods at once",
-    "method.weights": "their weights, inside beta; empty: 1 each",
-    "method.feat_dim": "width of the embeddings of cc, crd, dcd, rrd",
-    "method.crd.mode": "`exact`: the positive is the image itself; `relax`: any of its class",
-    "method.crd.memory": "`bank` (CRD) or `queue` (InfoNCE, the default of distillers)",
-    "method.rrd.variant": "`seed`: the published definition; `newest`: enqueue first",
-    "method.rrd.memory": "`queue` or `bank`",
-    "method.vid.regressor": "`relu` (RepDistiller) or `linear` (the authors' release)",
-    "loss.gamma": "weight of the cross-entropy",
-    "loss.alpha": "weight of the KL divergence between softened logits",
-    "loss.beta": "weight of the method's sum of terms",
-    "loss.kd_temperature": "T of that KL divergence",
-    "optim.lr": "None: 0.05, or `optim.lr_override` by the student's name",
-    "optim.weight_decay": "on every trained parameter, before momentum",
-    "optim.warmup_epochs": "linear warm-up, by step",
-    "optim.schedule.kind": "`step`, `cosine` or `constant`",
-    "optim.schedule.milestones": "epochs after which the rate is multiplied by `decay`",
-    "optim.schedule.offset": "cosine: 1 is DS-SRD's own form, 0 the clean one",
-    "data.dataset": "`digits`, `cifar10`, `cifar100`, a TFDS name, or a path",
-    "data.dir": "where prepared data lies",
-    "data.download": "fetch the official CIFAR archive",
-    "data.verify": "check the official archives' md5",
-    "data.stats": "mean and std: `auto` (the data's own), a data set's name, or six numbers",
-    "data.image_size": "resize to this; None: as it is",
-    "data.drop_last": "drop the last, smaller batch of an epoch",
-    "data.per_class": "train on so many images of each class; 0: all",
-    "data.valid_size": "split so many off the training images for validation",
-    "data.crop": "padding of the random crop, in pixels; 0: none",
-    "data.flip": "random horizontal flip",
-    "data.padding": "`zero` or `reflect`",
-    "data.cache_dir": "decoded data; empty: `~/.cache/kdjax`",
-    "train.epochs": "passes over the data",
-    "train.steps": "stop after so many steps instead; the schedule spans them",
-    "train.init_epochs": "length of each pre-stage (ab, ft, fsp)",
-    "train.init_lr": "rate of the pre-stages; None: the method's own",
-    "train.dtype": "compute of the networks: `float32`, `bfloat16`, `float64`",
-    "train.on_nan": "`stop`, or `skip` steps whose loss or gradient is not finite",
-    "train.deterministic": "bit-identical results on a GPU, slower",
-    "log.every_steps": "how often the counters are fetched",
-    "checkpoint.every_epochs": "how often the state is saved",
-    "checkpoint.keep": "how many of the newest are kept, besides the best",
-    "replicas": "compute as so many DistributedDataParallel workers would",
-    "parallel": "`jit`: global batch; `pmap`: one replica a device",
-    "devices": "use the first so many; 0: all",
-    "distributed.coordinator": "address of process 0, for several processes",
-}
+def nested(flat: dict) -> dict:
+    """{"loss.beta": 1} -> {"loss": {"beta": 1}}."""
+    tree = {}
+    for name, value in flat.items():
+        *blocks, leaf = name.split(".")
+        node = tree
+        for block in blocks:
+            node = node.setdefault(block, {})
+        node[leaf] = value
+    return tree

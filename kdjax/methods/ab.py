@@ -27,4 +27,4 @@ class AB(Method):
         pre_s = ctx.student.features.preact[1:]
         g_s = ctx.adapt("connector", pre_s) if self.adapters else pre_s
         return {"boundary": losses.activation_boundary(g_s, ctx.teacher.features.preact[1:],
-                                                       margin=self.config.method.abound.margin)}
+                                                       margin=self.config.method.ab.margin)}

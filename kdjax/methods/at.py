@@ -10,5 +10,5 @@ class AT(Method):
     name, paper, year, taps = "at", "Zagoruyko & Komodakis, ICLR", 2017, "every stage's map"
 
     def loss(self, ctx, memory):
-        p = self.config.method.attention.p
+        p = self.config.method.at.p
         return {self.name: sum(losses.attention(f_s, f_t, p=p) for f_s, f_t in stage_pairs(ctx))}, memory

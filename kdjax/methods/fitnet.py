@@ -15,11 +15,12 @@ class FitNet(Method):
 
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)
-        self.layer = config.method.hint.layer
+        self.layer = config.method.fitnet.layer
         maps_s, maps_t = feature_shape(student, "maps"), feature_shape(teacher, "maps")
         stages = min(len(maps_s), len(maps_t))
         if not 0 <= self.layer < stages:
-            raise UserError(f"config.method.hint.layer={self.layer} is no map of both networks; use 0 to {stages - 1}")
+            raise UserError(f"config.method.fitnet.layer={self.layer} is no map of both networks; use 0 to "
+                            f"{stages - 1}")
         self.adapters = {"regress_s": adapters.conv_reg(maps_s[self.layer], maps_t[self.layer])}
 
     def loss(self, ctx, memory):

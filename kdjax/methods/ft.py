@@ -19,7 +19,7 @@ class FT(Method):
 
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)
-        self.options = config.method.factor
+        self.options = config.method.ft
         shape_s, shape_t = feature_shape(student, "maps")[-1], feature_shape(teacher, "maps")[-1]
         self.adapters = {"paraphraser": adapters.paraphraser(shape_t, k=self.options.rate),
                          "translator": adapters.translator(shape_s, shape_t, k=self.options.rate)}

@@ -15,6 +15,7 @@ from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
 from kdjax.run.loop import StageLoop
+from kdjax.run.names import check_names
 from kdjax.run.plan import plan
 from kdjax.run.stopping import StopSignal
 from kdjax.step.state import TrainState
@@ -28,6 +29,7 @@ def run(config, data=None) -> dict:
     wrong.
     """
     check.check(config)
+    check_names(config)
     teachers.check_early(config)
     place = folder.workdir(config)
     with folder.tidied(place), processes.held_by_first(lambda: run_lock(place)):

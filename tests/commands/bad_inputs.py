@@ -1,7 +1,7 @@
 """What people get wrong: a table, and the process that tries it.
 
-`python -m tests.commands.bad_inputs FOLDER` makes the files that the table names in FOLDER, runs each command line in a
-child of its own (forked, so that nothing is imported twice) and prints one JSON object a case.
+`python -m tests.commands.bad_inputs FOLDER` makes the files that the table names in FOLDER, runs every command line in
+a child of its own (forked, so that nothing is imported twice) and prints one JSON object a case.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 VANILLA = ["main", "--config=configs/vanilla.py:demo"]
 KD = ["main", "--config=configs/kd.py:demo,teacher=./good"]
 SMALL = ["--config.data.image_size=16", "--config.data.per_class=8", "--config.data.batch_size=16",
-         "--config.train.epochs=1", "--config.teacher.min_accuracy=0"]
+         "--config.train.epochs=1", "--config.optim.schedule.scale=True", "--config.teacher.min_accuracy=0"]
 
 
 def small(*words):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from kdjax import config
+from kdjax.config import changes
 from kdjax.config.changes import meaning_changed
 
 
@@ -70,3 +71,24 @@ def test_the_number_of_devices_matters_only_under_pmap():
 
 def test_a_prefix_is_a_whole_name():
     assert meaning_changed({"logits": 1}, {"logits": 2}) == ["logits: 1 -> 2"]
+
+
+def test_a_field_that_an_older_kdjax_did_not_have_counts_with_its_default():
+    old, new = defaults(), defaults()
+    del old["train"]["dtype"], old["method"]["dkd"]
+    assert meaning_changed(old, new) == [] and meaning_changed(new, old) == []
+    new["train"]["dtype"] = "bfloat16"
+    assert meaning_changed(old, new) == ['train.dtype: absent -> "bfloat16"']
+
+
+def test_a_run_that_has_the_names_of_before_is_the_same_run():
+    old = json.loads(json.dumps(defaults()))
+    for before, now in {"hint": "fitnet", "attention": "at", "abound": "ab", "factor": "ft"}.items():
+        old["method"][before] = old["method"].pop(now)
+    assert meaning_changed(old, defaults()) == []
+    old["method"]["hint"]["layer"] = 3
+    assert meaning_changed(old, defaults()) == ["method.fitnet.layer: 3 -> 2"]
+
+
+def test_every_rule_of_the_table_is_known():
+    assert {field.may_change for field in config.FIELDS.values()} <= set(changes.RULES)

@@ -1,17 +1,22 @@
 """The config's fields, their page, and how a command line becomes a config."""
+import copy
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from kdjax import config, main
-from kdjax.config.check import flat
+from kdjax.config.walk import flat, get
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_every_documented_field_exists():
-    assert set(config.DOCS) <= set(flat(config.default()))
+def test_every_field_of_the_table_is_in_the_config_and_has_its_sentence():
+    assert set(config.FIELDS) == set(flat(config.default()))
+    assert all(len(field.meaning) > 8 for field in config.FIELDS.values())
 
 
 def test_a_field_set_in_one_config_is_not_set_in_the_next():
@@ -34,9 +39,22 @@ def test_the_page_of_fields_is_current():
     assert made.stdout == (ROOT / "docs/config.md").read_text()
 
 
-def test_the_originals_flags_translate_one_to_one():
-    words = ["--distill", "crd", "--path_t", "teachers/resnet56", "--model_s", "resnet20", "-r", "0.5", "-a", "1", "-b",
-             "0.8", "--trial", "3"]
-    c = main.parse(words)
-    assert (c.method.name, c.teacher.checkpoint, c.student.name) == ("crd", "teachers/resnet56", "resnet20")
-    assert (c.loss.gamma, c.loss.alpha, c.loss.beta, c.experiment.trial) == (0.5, 1.0, 0.8, 3)
+@pytest.mark.parametrize(("before", "now"), [("hint.layer", "fitnet.layer"), ("attention.p", "at.p"),
+                                             ("abound.margin", "ab.margin"), ("factor.rate", "ft.rate")])
+def test_the_names_of_before_are_understood(before, now):
+    """On the command line, in a config file, in a copy, and in one that is locked."""
+    old, new = f"method.{before}", f"method.{now}"
+    assert get(main.parse(["--config=configs/kd.py", f"--config.{old}=3"]), new) == 3
+    c = copy.deepcopy(config.default())
+    block, leaf = before.split(".")
+    c.method[block][leaf] = 3
+    c.lock()
+    assert get(c, new) == get(c, old) == 3 and getattr(getattr(c.method, block), leaf) == 3
+    assert block in c.method and block not in set(c.method) and new in flat(c) and old not in flat(c)
+    c.method.update({block: {leaf: 4}})
+    assert get(c, new) == 4 and set(flat(c)) == set(config.FIELDS)
+
+
+def test_there_is_no_field_of_an_old_name_in_what_is_written():
+    method = json.loads(config.default().to_json())["method"]
+    assert {"fitnet", "at", "ab", "ft"} <= set(method) and not {"hint", "attention", "abound", "factor"} & set(method)

@@ -1,0 +1,20 @@
+"""The images."""
+from kdjax.config.field import Field
+
+FIELDS = {
+    "data.dataset": Field("digits", "`digits`, `cifar10`, `cifar100`, a TFDS name, or a path", flags=("--dataset",)),
+    "data.dir": Field("", "where prepared data lies", may_change="always", flags=("--data-dir",)),
+    "data.download": Field(False, "fetch the official CIFAR archive", may_change="always"),
+    "data.verify": Field(True, "check the official archives' md5", may_change="always"),
+    "data.cache_dir": Field("", "decoded data; empty: `~/.cache/kdjax`", may_change="always"),
+    "data.stats": Field("auto", "mean and std: `auto` (the data's own), a data set's name, or six numbers"),
+    "data.image_size": Field(None, "resize to this; None: as it is", kind=int, low=8, high=4096),
+    "data.batch_size": Field(64, "images a training step, on all devices together", low=1, flags=("--batch_size",)),
+    "data.eval_batch_size": Field(500, "images an evaluation step; changes no result", low=1, may_change="always"),
+    "data.drop_last": Field(True, "drop the last, smaller batch of an epoch"),
+    "data.per_class": Field(0, "train on so many images of each class; 0: all"),
+    "data.valid_size": Field(0, "split so many off the training images for validation"),
+    "data.crop": Field(4, "padding of the random crop, in pixels; 0: none", high=4096),
+    "data.flip": Field(True, "random horizontal flip"),
+    "data.padding": Field("zero", "`zero` or `reflect`", choices=("zero", "reflect")),
+}
