@@ -5,7 +5,7 @@ import jax
 import pytest
 
 from kdjax import doctor, evaluate, models
-from kdjax.config import fields as config
+from kdjax import config
 from kdjax.errors import UserError
 from kdjax.run import teachers
 from kdjax.weights import convert
