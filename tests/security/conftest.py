@@ -3,6 +3,7 @@ import json
 import sys
 
 import jax
+import numpy as np
 import pytest
 
 from kdjax import models
@@ -46,3 +47,11 @@ def stranger(tmp_path):
         assert said["weights_sha256"] == digest(path / export.WEIGHTS)
         return path
     return write
+
+
+@pytest.fixture
+def arrays():
+    """12 training and 6 test images of 3 classes, 8x8."""
+    image = lambda n: np.zeros((n, 8, 8, 3), np.uint8)
+    return dict(train_images=image(12), train_labels=np.arange(12) % 3,
+                test_images=image(6), test_labels=np.arange(6) % 3)
