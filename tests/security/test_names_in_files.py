@@ -4,8 +4,7 @@ import shutil
 import jax
 import pytest
 
-from kdjax import doctor, evaluate, models
-from kdjax import config
+from kdjax import config, doctor, evaluate, models
 from kdjax.errors import UserError
 from kdjax.run import teachers
 from kdjax.weights import convert
