@@ -107,11 +107,11 @@ def data(config) -> Iterator[Finding]:
 def teachers(config) -> Iterator[Finding]:
     """The config's teacher files, and what else lies in teachers/."""
     from kdjax.run import teachers
-    own = config.teacher.checkpoint.split(",") if config.teacher.checkpoint else []
+    own = dict(teachers.wanted(config)) if config.teacher.checkpoint else {}
     found = sorted(str(path.parent) for path in pathlib.Path("teachers").glob("*/network.json"))
     for path in dict.fromkeys([*own, *found]):
         try:
-            net, _ = teachers.read(path, "")
+            net, _ = teachers.read(path, own.get(path, ""))
             yield Finding(True, f"teacher {path}", f"{net.name}, {net.num_classes} classes")
         except UserError as error:
             yield Finding(False, f"teacher {path}", str(error))

@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dataset", default="cifar100")
     parser.add_argument("--data_dir", default="")
     parser.add_argument("--stats", default="auto", help="whose mean and std: auto, cifar10, cifar100, imagenet")
-    parser.add_argument("--model", help="the architecture, for a .pth that does not tell")
+    parser.add_argument("--model", help="the architecture, where the file does not tell; or your own class")
     parser.add_argument("--batch_size", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)

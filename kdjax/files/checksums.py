@@ -56,7 +56,10 @@ def unseal(data: bytes) -> dict:
     checksum, _, body = data.partition(b"\n")
     if checksum != hashlib.sha256(body).hexdigest().encode():
         raise Damaged("wrong sha256")
-    return json.loads(body)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:  # a checksum is no proof of a good hand
+        raise Damaged(f"no document ({type(error).__name__})") from None
 
 
 def _fingerprint(path: Path) -> list:

@@ -77,9 +77,10 @@ class Part:
 
     def origin(self) -> dict:
         try:
-            return json.loads(self.note.read_text())
-        except (OSError, ValueError):
+            note = json.loads(self.note.read_text())
+        except (OSError, ValueError, RecursionError):
             return {}
+        return note if isinstance(note, dict) else {}
 
     def write(self, chunk: bytes) -> None:
         try:

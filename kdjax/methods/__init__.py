@@ -60,7 +60,7 @@ def find(name: str) -> type[Method]:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"config.method.name={name!r} cannot be imported ({error}); "
                         f"give package.module:Class") from None
     if not (isinstance(found, type) and issubclass(found, Method)):

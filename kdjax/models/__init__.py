@@ -60,12 +60,13 @@ def build(name: str, *, num_classes: int, image_size: int = 32) -> Network:
 def load(path: str | os.PathLike, name: str | None = None) -> tuple[Network, Variables]:
     """A network and its variables: from a folder (converted, exported, or a run's) or directly from a torch file.
 
-    name: the architecture, for a torch file that does not tell; a folder always does. Raises UserError if the path does
-    not exist or cannot be read as a network.
+    name: the architecture as the user gave it, for a torch file that does not tell. A folder always tells, but one that
+    names a "package.module:Class" is loaded only if `name` does too. Raises UserError if the path does not exist or
+    cannot be read as a network.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
         from kdjax.weights import folder as export
-        return export.load_network(path)[:2]
+        return export.load_network(path, name)[:2]
     from kdjax.weights.torch import checkpoint as torch_checkpoint
     return torch_checkpoint.load(path, name=name)[:2]

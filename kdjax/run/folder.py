@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict | None:
     """The object in a JSON file, or None where there is none (or only a broken one)."""
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

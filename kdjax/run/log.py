@@ -85,7 +85,7 @@ def _known(line: str, step: int, epochs: dict) -> bool:
         record = json.loads(line)
         again = record["kind"] == "epoch" and record["epoch"] > epochs.get(record["stage"], 0)
         return record["step"] <= step and not again
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

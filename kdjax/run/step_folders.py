@@ -13,10 +13,11 @@ import os
 import re
 import shutil
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kdjax.errors import UserError
 from kdjax.files.checksums import Damaged, check_files, unseal
+from kdjax.run.leaves import DTYPES, EMPTY
 
 MANIFEST, HALF, DAMAGED = "MANIFEST", ".tmp-", "damaged"
 VERSION = 1
@@ -55,11 +56,15 @@ class StepFolders:
             raise Damaged(f"file {MANIFEST}: {error.strerror}") from None
         except Damaged as damage:
             raise Damaged(f"file {MANIFEST}: {damage}") from None
+        if not isinstance(manifest, dict) or type(manifest.get("version")) is not int:
+            raise Damaged(f"file {MANIFEST} is no manifest")
         if manifest["version"] != VERSION:
             raise UserError(f"{path} has format {manifest['version']}, this kdjax reads {VERSION}: use the kdjax that "
                             "wrote it")
-        if manifest["step"] != order(name)[0]:
-            raise Damaged(f"file {MANIFEST} is that of step {manifest['step']}")
+        if manifest.get("step") != order(name)[0]:
+            raise Damaged(f"file {MANIFEST} is that of step {str(manifest.get('step'))[:20]}")
+        if wrong := _wrong(manifest):
+            raise Damaged(f"file {MANIFEST} is not as kdjax writes it: {wrong}")
         return manifest
 
     def complete(self) -> dict[str, dict]:
@@ -128,6 +133,32 @@ class StepFolders:
             outcome = f"It could not be moved to {DAMAGED}/ ({error.strerror})"
         warnings.warn(f"The checkpoint {source} is damaged: {damage}. {outcome}; an earlier good step is used instead, "
                       "if there is one.", stacklevel=2)
+
+
+def _wrong(manifest: dict) -> str:
+    """What in a manifest is not as `RunCheckpoints` writes it; "" for a good one. Anybody can seal a document."""
+    files, leaves = manifest.get("files"), manifest.get("leaves")
+    if not (isinstance(files, dict) and isinstance(leaves, dict) and "meta" in manifest):
+        return "files, leaves or meta are missing"
+    if not all(_is_inside(name) and isinstance(e, list) and [*map(type, e)] == [int, str] for name, e in files.items()):
+        return "files"
+    above = {name[:at] for name in leaves for at, sign in enumerate(name) if sign == "/"}
+    if above & leaves.keys() or not all(entry == EMPTY or _is_leaf(entry) for entry in leaves.values()):
+        return "leaves"
+    return "" if isinstance(manifest.get("best"), int | float | None) else "best"
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _is_leaf(entry) -> bool:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "sha256"}:
+        return False
+    dtype, shape = entry["dtype"], entry["shape"]
+    sizes = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+    return sizes and isinstance(dtype, str) and dtype in DTYPES
 
 
 def _numbers(path: Path) -> list[int]:

@@ -58,7 +58,7 @@ def load(config, data) -> tuple[dict, dict]:
 
 def warm_start(student, path: str) -> dict:
     """Variables for the student from a checkpoint of the same network (config.student.checkpoint)."""
-    net, variables = models.load(path, name=student.name if Path(path).is_file() else None)
+    net, variables = models.load(path, name=student.name)
     if (net.name, net.num_classes, net.image_size) != (student.name, student.num_classes, student.image_size):
         raise UserError(f"{path} holds {net}, not {student}; change config.student.checkpoint or config.student.name")
     return variables

@@ -37,14 +37,20 @@ def to_file(source: str, out: str | None, torch: bool, **options) -> int:
     target = pathlib.Path(out) if out else path.with_name(path.name.removesuffix(".pth") + suffix)
     if not out and target.exists():
         raise UserError(f"{target} exists; choose another place with --out.")
-    net, variables, metadata = export.load_network(path) if path.is_dir() else torch_checkpoint.load(source, **options)
+    if path.is_dir():
+        net, variables, metadata = export.load_network(path, options.get("name"))
+    else:
+        net, variables, metadata = torch_checkpoint.load(source, **options)
     (export.save_torch if torch else export.save_safetensors)(target, net, variables, metadata)
     print(f"{net.name}, {net.num_classes} classes, {net.num_params:,} parameters\nsha256 {digest(target)}  {target}")
     return 0
 
 
 def _refuse_another(folder: pathlib.Path, metadata: dict[str, Any]) -> None:
-    there = export.load_network(folder)[2].get("source_sha256")
+    try:
+        there = export.read_description(folder)["metadata"]["source_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        there = None  # damaged, or another's
     if there != metadata["source_sha256"]:
         raise UserError(f"{folder} already holds another network; choose a place with --out.")
 

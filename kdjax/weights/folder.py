@@ -62,10 +62,12 @@ def save_network(path: str | os.PathLike, net, variables: dict, metadata: dict |
         shutil.rmtree(old, ignore_errors=True)
 
 
-def load_network(path: str | os.PathLike) -> tuple[Any, dict, dict]:
+def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any, dict, dict]:
     """(network, variables, metadata) from a folder of `save_network`, or from a run's folder (its student).
 
-    Raises UserError when the folder is not one, when its weights are damaged, or when they do not fit the network.
+    typed: the network's name as the user gave it; the one name with a colon that is imported when the folder says it.
+    Raises UserError when the folder is not one, when its weights are damaged, when they do not fit the network, or when
+    it names code that `typed` does not.
     """
     from kdjax import models  # not above: models.load imports this module
 
@@ -73,11 +75,8 @@ def load_network(path: str | os.PathLike) -> tuple[Any, dict, dict]:
     if not (path / DESCRIPTION).is_file() and (path / "student" / DESCRIPTION).is_file():
         path = path / "student"
     try:
-        description = json.loads((path / DESCRIPTION).read_text())
-        if description["format"] != FORMAT:
-            raise UserError(
-                f"{path} was written by another version of kdjax ({description['format']}); convert the network again."
-            )
+        description = read_description(path)
+        refuse_untyped(path, description["name"], typed)
         if digest(path / WEIGHTS) != description["weights_sha256"]:
             raise UserError(
                 f"{path} is damaged: {WEIGHTS} is not the file that {DESCRIPTION} describes; convert the network again."
@@ -95,11 +94,34 @@ def load_network(path: str | os.PathLike) -> tuple[Any, dict, dict]:
             if there
             else f"{path} does not exist; check the path."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise UserError(
             f"{path} is damaged ({type(error).__name__}: {str(error)[:80]}); convert the network again."
         ) from None
     return net, _variables(path, net, leaves), metadata
+
+
+def read_description(path: pathlib.Path) -> dict:
+    """What network.json in `path` says, plain data; raises UserError for another version's and whatever json raises."""
+    description = json.loads((path / DESCRIPTION).read_text())
+    if description["format"] != FORMAT:
+        raise UserError(
+            f"{path} was written by another version of kdjax ({str(description['format'])[:40]!r}); "
+            "convert the network again."
+        )
+    return description
+
+
+def refuse_untyped(path: pathlib.Path, name: str, typed: str | None) -> None:
+    """UserError for a name that means code to import, unless the user gave that very name: a file's word runs nothing.
+
+    Raises AttributeError for a name that is no text.
+    """
+    if name.count(":") and name != typed:
+        raise UserError(
+            f"{path} names a network of its own, {name[:100]!r}, and a file's word imports no code; if you trust that "
+            f"class, give its name yourself (--model, config.teacher.name or config.student.name)."
+        )
 
 
 def save_torch(path: str | os.PathLike, net, variables: dict, metadata: dict | None = None) -> None:

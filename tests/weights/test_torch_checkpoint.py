@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from kdjax import models
 from kdjax.errors import UserError
 from kdjax.weights.torch import checkpoint as torch_checkpoint
+from kdjax.weights.torch import choice
 from kdjax.weights.torch import recognition as recognize
 from kdjax.weights.torch.checkpoint import from_state_dict, read, to_state_dict
 from kdjax.weights.torch.naming import torch_shapes
@@ -111,7 +112,7 @@ def test_every_other_network_is_recognised_too(name):
     ("S_vgg8_T_vgg13_x", "vgg8"), ("MobileNetV2_0_25_vanilla", "MobileNetV2_0_25"), ("vgg8_3neurons", "vgg8_3neurons"),
     ("wrn_22_3_x", "wrn_22_3"), ("teacher_resnet8_seed0", None), ("resnet8old", None)])
 def test_a_folder_tells_its_network_by_the_longest_known_name(folder, name):
-    assert recognize.from_folder(f"/x/{folder}/ckpt.pth", torch_checkpoint._is_name) == name
+    assert recognize.from_folder(f"/x/{folder}/ckpt.pth", choice.is_name) == name
 
 
 @pytest.mark.parametrize("name", ["resnet8", "wrn_10_2", "vgg8"])

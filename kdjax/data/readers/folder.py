@@ -86,7 +86,7 @@ def _annotated(split: Path, annotations: Path, classes: list[str]) -> Listing:
     for line in annotations.read_text(encoding="utf-8", errors="replace").splitlines():
         name, _, rest = line.partition("\t")
         wnid = rest.split("\t")[0]
-        if wnid not in classes or not name or "/" in name or "\\" in name or name == "..":
+        if wnid not in classes or not name or "/" in name or "\\" in name or "\0" in name or name == "..":
             raise UserError(f"{annotations}: cannot use the line {line[:80]!r}: it must read image, a tab, and a class "
                             "of train/")
         found.append((split / "images" / name, classes.index(wnid)))

@@ -6,18 +6,17 @@ the exact inverse load(path) -> (net, variables, metadata)          all of it
 """
 
 import os
-import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kdjax.errors import UserError
 from kdjax.files.download import digest
-from kdjax.weights.torch import recognition as recognize
-from kdjax.weights.torch import state_dicts as torch_weights
+from kdjax.weights.torch import choice, recognition, state_dicts, wrappers
 from kdjax.weights.torch.file import naming, open_torch_file
-from kdjax.weights.torch.naming import COUNTER, check_keys, from_state_dict, to_state_dict
-from kdjax.weights.torch.unpickler import Tensor
+from kdjax.weights.torch.naming import COUNTER, from_state_dict, to_state_dict
+from kdjax.weights.torch.values import Tensor
 
 __all__ = ["Checkpoint", "from_state_dict", "load", "read", "to_state_dict"]
 
@@ -44,14 +43,14 @@ def read(
     name: str | None = None,
     key: str | None = None,
     part: str | None = None,
-    image_size: int = 32,
+    image_size: int | None = None,
 ) -> Checkpoint:
     """Read any checkpoint of spec/models.md 9.1, in both byte formats; nothing in the file is executed.
 
     name: the network; else the folder's name says it, else the shapes (9.3, 9.4). key: the entry that holds the
     weights; part: "student", "teacher" or an encoder, where a file holds several networks. image_size: pixels, which
-    no file tells. Raises UserError, one sentence that names the file, for whatever 9.5 refuses. A file of whole,
-    sound weights that belong to no network of kdjax gives name None.
+    no file tells but kdjax's own (None: as that says, else 32). Raises UserError, one sentence that names the file, for
+    whatever 9.5 refuses. A file of whole, sound weights that belong to no network of kdjax gives name None.
     """
     return _read(os.fspath(path), name, key, part, image_size)[0]
 
@@ -62,7 +61,7 @@ def load(
     name: str | None = None,
     key: str | None = None,
     part: str | None = None,
-    image_size: int = 32,
+    image_size: int | None = None,
 ) -> tuple[Any, dict, dict]:
     """(network, variables, metadata) of a torch file; arguments and refusals as for `read`, and no unknown networks."""
     checkpoint, net = _read(os.fspath(path), name, key, part, image_size)
@@ -74,54 +73,25 @@ def load(
     return net, from_state_dict(net, checkpoint.state_dict), checkpoint.metadata
 
 
-def _read(path: str, name: str | None, key: str | None, part: str | None, image_size: int):
+def _read(path: str, name: str | None, key: str | None, part: str | None, image_size: int | None):
     obj, fetch = open_torch_file(path)
     with naming(path):
-        weights = torch_weights.find(obj, key, part)
-        shapes = {key: tensor.shape for key, tensor in weights.tensors.items()}
-        if name == recognize.SSKD_MOBILENET and recognize.is_ambiguous_mobilenet(shapes):
-            name, weights = "MobileNetV2", weights._replace(tensors=_sskd_keys(weights.tensors))
-            shapes = {key: tensor.shape for key, tensor in weights.tensors.items()}
-        classes = recognize.num_classes(shapes)
-        name, net = _network(path, name, shapes, classes, image_size, bool(weights.found["part"]))
-        state_dict = {key: _sound(key, fetch(tensor), net is not None) for key, tensor in weights.tensors.items()}
-        metadata = _metadata(path, obj, fetch, weights, state_dict)
-        if image_size != 32:
-            metadata["image_size"] = image_size
+        _refuse_own_weights(obj)
+        found = state_dicts.find(obj, key)
+        told = getattr(obj, "metadata", {})
+        size = image_size or choice.told_size(told)
+        candidate, name, net = choice.chosen(path, name, told, wrappers.unwrapped(found.tensors, part), size)
+        state_dict = {key: _sound(key, fetch(tensor), net is not None) for key, tensor in candidate.tensors.items()}
+        classes = recognition.num_classes({key: array.shape for key, array in state_dict.items()})
+        metadata = _metadata(path, obj, fetch, found, candidate, state_dict)
+        if size != 32:
+            metadata["image_size"] = size
     return Checkpoint(state_dict, name, classes, metadata), net
 
 
-def _network(path: str, asked: str | None, shapes, classes: int | None, image_size: int, is_part: bool):
-    """(name, Network) that fits the shapes exactly, or (None, None) when nobody says which and none is recognised."""
-    from kdjax import models  # not above: models.load imports this module
-
-    seen = recognize.from_shapes(shapes)
-    folder = None if asked or is_part else recognize.from_folder(path, _is_name)
-    name = asked or folder or seen
-    if name is None:
-        return None, None
-    if classes is None:
-        raise UserError(f"has no classifier, so it is not a whole {name}; use the checkpoint of the whole network.")
-    try:
-        net = models.build(name, num_classes=classes, image_size=image_size)
-    except UserError as error:
-        raise UserError(f"cannot be read as asked: {error}") from None
-    if seen and name != seen and ":" not in name:
-        said = "--model says" if asked else "the folder's name says"
-        raise UserError(f"holds a {seen}, but {said} {name}; if the file is right, use --model {seen}.")
-    check_keys(net, shapes)
-    return name, net
-
-
-def _is_name(name: str) -> bool:
-    from kdjax import models
-
-    return name in models.MODELS or bool(re.fullmatch(r"wrn_\d+_\d+", name))
-
-
-def _sskd_keys(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """SSKD's MobileNetV2 computes what RepDistiller's does; only its classifier is not in a container."""
-    return {key.replace("classifier.", "classifier.0."): tensor for key, tensor in tensors.items()}
+def _refuse_own_weights(obj: Any) -> None:
+    if isinstance(obj, dict) and any(isinstance(key, str) and key.startswith("params/") for key in obj):
+        raise UserError("is the weights' file of a network's folder; give the folder that it lies in.")
 
 
 def _sound(key: str, array: np.ndarray, is_weight: bool) -> np.ndarray:
@@ -136,7 +106,7 @@ def _sound(key: str, array: np.ndarray, is_weight: bool) -> np.ndarray:
     return array.astype(np.float32) if array.dtype.kind == "f" and array.itemsize == 2 else array
 
 
-def _metadata(path: str, obj: Any, fetch, weights, state_dict) -> dict[str, Any]:
+def _metadata(path: str, obj: Any, fetch, found, candidate, state_dict) -> dict[str, Any]:
     counters = {
         key.removesuffix("." + COUNTER): int(value) for key, value in state_dict.items() if key.endswith(COUNTER)
     }
@@ -144,14 +114,27 @@ def _metadata(path: str, obj: Any, fetch, weights, state_dict) -> dict[str, Any]
         "source": os.path.basename(path),
         "source_sha256": digest(path),
         "source_bytes": os.path.getsize(path),
-        **weights.found,
-        "notes": weights.notes,
+        "container": found.container,
+        "prefix": candidate.prefix,
+        "part": candidate.part,
+        "left_out": [*found.left_out, *candidate.left_out],
+        "notes": [*found.notes, *_notes(found, candidate)],
         COUNTER: counters or None,
     }
-    if weights.found["container"]:
+    if found.container:
         known = {"epoch": obj.get("epoch"), "accuracy": next((obj[key] for key in ACCURACIES if key in obj), None)}
         metadata |= {key: number for key, value in known.items() if (number := _number(value, fetch)) is not None}
     return metadata
+
+
+def _notes(found, candidate) -> Iterator[str]:
+    """What was done to the file's keys, for the user."""
+    if candidate.prefix and candidate.prefix != "module.":
+        yield f"took away the prefix {candidate.prefix}"
+    if left_out := [*found.left_out, *candidate.left_out]:
+        yield (f"took {candidate.part} and " if candidate.part else "") + "left out " + ", ".join(left_out)
+    if candidate.renamed:
+        yield f"renamed {', '.join(candidate.renamed)}"
 
 
 def _number(value: Any, fetch) -> int | float | None:

@@ -1,4 +1,4 @@
-"""Open a torch file, in the zip format (torch >= 1.6) or the older stream, with NumPy only: spec/models.md, 9.2.
+"""Open a torch file (zip, the older stream, or safetensors) with NumPy only: spec/models.md, 9.2.
 
 Everything a file says about sizes is checked against the bytes that are there before any memory is taken for it.
 """
@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from kdjax.errors import UserError
-from kdjax.weights.torch import unpickler as torch_pickle
-from kdjax.weights.torch.unpickler import Refused, Storage, Tensor
+from kdjax.weights.torch import safetensors, unpickler
+from kdjax.weights.torch.values import Refused, Storage, Tensor, acts
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-ACTING = {"builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess", "shutil", "runpy", "importlib"}
 Fetch = Callable[[Tensor], np.ndarray]
 
 
@@ -38,6 +37,8 @@ def open_torch_file(path: str | os.PathLike) -> tuple[Any, Fetch]:
             obj, storage_bytes = _open_zip(path)
         elif data[: len(LEGACY_MAGIC)] == LEGACY_MAGIC:
             obj, storage_bytes = _open_legacy(data)
+        elif safetensors.recognise(data):
+            obj, storage_bytes = safetensors.open_map(data)
         else:
             raise UserError(_what_else(data))
     storage_bytes = functools.lru_cache(maxsize=1)(storage_bytes)
@@ -81,7 +82,7 @@ def _sentence(error: Exception) -> str:
 def _refusal(error: Refused) -> str:
     if "_rebuild_" in error.name:
         return f"holds quantised, sparse or other special tensors ({error.name}); save plain float tensors instead."
-    if error.name.split(".")[0] in ACTING:
+    if error.name and acts(error.name):
         return f"asks to run {error.name}, which no checkpoint needs, so it was not loaded; get the file elsewhere."
     if error.name:
         return (f"holds more than weights: it needs {error.name}, as a pickled model does; load it in the project "
@@ -135,13 +136,13 @@ def _open_zip(path: str) -> tuple[Any, Callable]:
         raise UserError("was written on a big-endian machine; save it again on a little-endian one.")
     if any(info.file_size > os.path.getsize(path) for info in archive.infolist()):
         raise UserError("is damaged: an entry is larger than the file; download or copy it again.")
-    obj = torch_pickle.load(io.BytesIO(archive.read(top + "data.pkl")))
+    obj = unpickler.load(io.BytesIO(archive.read(top + "data.pkl")))
     return obj, lambda key: archive.read(f"{top}data/{key}")  # read() also verifies the CRC
 
 
 def _open_legacy(data) -> tuple[Any, Callable]:
     storages: dict[str, Storage] = {}
-    _, version, system, obj, keys = (torch_pickle.load(data, storages) for _ in range(5))
+    _, version, system, obj, keys = (unpickler.load(data, storages) for _ in range(5))
     if version != 1001 or system.get("little_endian") is not True:
         raise UserError("is in a variant of torch's old format that is not known; save it again with a newer torch.")
     spans, at = {}, data.tell()

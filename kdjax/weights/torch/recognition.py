@@ -51,7 +51,8 @@ def _resnet(shapes: Shapes) -> str | None:
     if stem[1:] != (3, 3, 3) or "layer4.0.conv1.weight" in shapes or "layer1.0.conv3.weight" in shapes or not blocks:
         return None
     width = shapes.get("layer3.0.conv1.weight", (0,))[0]
-    if "linear.weight" in shapes and (stem[0], width) == (16, 64):
+    projects = any(".shortcut." in key or ".downsample." in key for key in shapes)
+    if "linear.weight" in shapes and (stem[0], width) == (16, 64) and not projects:
         return f"resnet{6 * blocks + 2}a"
     suffix = {(16, 64): "", (16, 128): "x2", (32, 256): "x4"}.get((stem[0], width))
     return None if suffix is None or "fc.weight" not in shapes else f"resnet{6 * blocks + 2}{suffix}"

@@ -1,72 +1,94 @@
 """Find one network's weights in the object of a checkpoint: spec/models.md, sections 9.1 and 9.3, steps 1 to 6."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kdjax.errors import UserError
-from kdjax.weights.torch.unpickler import Tensor
+from kdjax.weights.torch.values import Global, Opaque, Refused, Tensor, name_of
 
 CONTAINERS = ("model", "state_dict", "net")
-DISTILLERS = ("student", "teacher")  # mdistiller
-ENCODERS = ("encoder_distill_q", "encoder_q", "encoder_k", "base_encoder")  # i-Mix and DS-SRD; the first that is there
-EXTRAS = ("auxiliary_classifier", "auxiliary", "proj_head")  # HSAKD, SSKD
+PLAIN = str | bytes | int | float | None
 
 
-class Weights(NamedTuple):
-    """tensors: plain torch keys of one network. found: how they were reached, for the metadata. notes: for the user."""
+class Found(NamedTuple):
+    """tensors: under their keys in the file. container: the entry that holds them, "" for the file itself. left_out:
+    what stands among them and is no tensor. notes: for the user."""
 
     tensors: dict[str, Tensor]
-    found: dict[str, Any]
+    container: str
+    left_out: tuple[str, ...]
     notes: list[str]
 
 
-def find(obj: Any, key: str | None = None, part: str | None = None) -> Weights:
-    """The weights in `obj`, without prefixes. key: the container; part: which network of several, such as "teacher".
+def find(obj: Any, key: str | None = None) -> Found:
+    """The weights in `obj`. key: the entry that holds them, "a.b" for one inside another.
 
-    Raises UserError (a predicate for the file's name) when there are none, when several would do, or when prefixes
-    are mixed.
+    Raises UserError (a predicate for the file's name) when there are none, or when several would do, and Refused when
+    the weights themselves are objects of a class.
     """
-    tensors, container = _container(obj, key)
-    notes = []
-    if isinstance(obj, dict) and _weights_in(obj.get("proj")):
-        notes.append("the file also has `proj`, as SimKD students do: its own classifier is normally untrained")
-    stripped = [name for name in tensors if name.startswith("module.")]
-    if stripped and len(stripped) != len(tensors):
-        raise UserError(
-            f"has {len(stripped)} of {len(tensors)} keys with the prefix `module.`; "
-            "rename them all the same way and save again."
-        )
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    tensors, chosen, dropped = _part(tensors, part)
-    if any(name.startswith("backbone.") for name in tensors):
-        tensors, more = _backbone(tensors)
-        dropped += more
-    if dropped:
-        notes.append(("took " + chosen + " and " if chosen else "") + "left out " + ", ".join(dropped))
-    found = {"container": container, "prefix": "module." if stripped else "", "part": chosen, "left_out": dropped}
-    return Weights(tensors, found, notes)
-
-
-def _container(obj: Any, key: str | None) -> tuple[dict, str]:
     if not isinstance(obj, dict):
+        _refuse_class(obj)
         raise UserError(
             f"holds a {type(obj).__name__}, not a dictionary with weights; save model.state_dict() with torch.save."
         )
-    names = ", ".join(sorted(str(name)[:40] for name in obj)[:12]) or "nothing"
-    if key is not None:
-        if not _weights_in(obj.get(key)):
-            raise UserError(f"has no weights under {key!r}; its entries are: {names}.")
-        return obj[key], key
+    container = _named(obj, key) if key is not None else _only(obj)
+    weights = _at(obj, container)
+    notes = []
+    if _weights_in(obj.get("proj")):
+        notes.append("the file also has `proj`, as SimKD students do: its own classifier is normally untrained")
+    others = [path for path, entry in _entries(obj) if entry is not weights and len(entry) * 2 > len(weights)]
+    if key is None and others and container:
+        notes.append(f"took the weights under {container}; the file has others, for --key {' or --key '.join(others)}")
+    elif key is None and container not in ("", *CONTAINERS):
+        notes.append(f"took the weights under {container}")
+    tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    return Found(tensors, container, tuple(name for name in weights if name not in tensors), notes)
+
+
+def _named(obj: dict, key: str) -> str:
+    if not _tensors_in(_at(obj, key)):
+        _refuse_class(_at(obj, key))
+        raise UserError(f"has no weights under {key!r}; its entries are: {_names(obj)}.")
+    return key
+
+
+def _only(obj: dict) -> str:
+    """The one entry that can hold the weights."""
     if _weights_in(obj):
-        return obj, ""
+        return ""
     found = [name for name in CONTAINERS if _weights_in(obj.get(name))]
     if not found:
+        for value in (obj, *(obj.get(name) for name in CONTAINERS)):
+            _refuse_class(value)
+        found = [""] if _looks(obj) else [path for path, _ in _entries(obj)]
+    if not found:
         raise UserError(
-            f"holds no weights under {', '.join(CONTAINERS)}; its entries are: {names}. "
+            f"holds no weights under {', '.join(CONTAINERS)}; its entries are: {_names(obj)}. "
             "Give the checkpoint of a network, or name the entry with --key."
         )
     if len(found) > 1:
-        raise UserError(f"holds weights under {' and '.join(found)}; choose one with --key.")
-    return obj[found[0]], found[0]
+        raise UserError(f"holds weights under {' and '.join(found[:9])}; choose one with --key.")
+    return found[0]
+
+
+def _at(obj: Any, path: str) -> Any:
+    """The entry of that name, or inside of others: "state.model"."""
+    if not path or not isinstance(obj, dict):
+        return None if path else obj
+    if path in obj:
+        return obj[path]
+    first, _, rest = path.partition(".")
+    return _at(obj.get(first), rest) if rest else None
+
+
+def _entries(obj: dict, before: str = "", depth: int = 2) -> Iterator[tuple[str, dict]]:
+    """(path, entry) of everything inside that looks like a network's weights."""
+    for name, value in obj.items():
+        if isinstance(name, str) and isinstance(value, dict):
+            if _looks(value):
+                yield before + name, value
+            elif depth:
+                yield from _entries(value, f"{before}{name}.", depth - 1)
 
 
 def _weights_in(value: Any) -> bool:
@@ -77,34 +99,26 @@ def _weights_in(value: Any) -> bool:
     )
 
 
-def _part(tensors: dict, part: str | None) -> tuple[dict, str, list[str]]:
-    """One network of a distiller or a pretext task; the student or the encoder used later, unless `part` says."""
-    heads = {name.split(".", 1)[0] for name in tensors if "." in name}
-    for family, default in (
-        (DISTILLERS, "student"),
-        (ENCODERS, next((name for name in ENCODERS if name in heads), "")),
-    ):
-        there = [name for name in family if name in heads]
-        if not there:
-            continue
-        chosen = part or default
-        if chosen not in there:
-            raise UserError(f"has no part {chosen!r}; choose --part {' or --part '.join(there)}.")
-        others = sorted({name.split(".", 1)[0] for name in tensors} - {chosen})
-        return _strip(tensors, chosen + "."), chosen, others
-    if part:
-        raise UserError(f"holds one network, so there is no part {part!r}; leave --part out.")
-    return tensors, "", []
+def _tensors_in(value: Any) -> bool:
+    """Weights, among which numbers and texts may stand."""
+    usable = isinstance(value, dict) and all(isinstance(name, str) for name in value)
+    return (usable and any(isinstance(entry, Tensor) for entry in value.values())
+            and all(isinstance(entry, Tensor | PLAIN) for entry in value.values()))
 
 
-def _backbone(tensors: dict) -> tuple[dict, list[str]]:
-    others = sorted({name.split(".", 1)[0] for name in tensors} - {"backbone"})
-    if unknown := [name for name in others if name not in EXTRAS]:
-        raise UserError(
-            f"has {unknown[0]!r} beside `backbone`, which no known project writes; save the network's own state_dict()."
-        )
-    return _strip(tensors, "backbone."), others
+def _looks(value: dict) -> bool:
+    """Whether these are a network's: there is a weight with two axes or more."""
+    shapes = {name: entry.shape for name, entry in value.items() if isinstance(entry, Tensor)}
+    return _tensors_in(value) and any(name.endswith("weight") and len(shape) > 1 for name, shape in shapes.items())
 
 
-def _strip(tensors: dict, prefix: str) -> dict:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _refuse_class(value: Any) -> None:
+    """Refused for an object of a class, and for tensors among which such an object stands."""
+    entries = list(value.values()) if isinstance(value, dict) else [value]
+    guilty = next((entry for entry in entries if isinstance(entry, Opaque | Global)), None)
+    if guilty is not None and (value is guilty or any(isinstance(entry, Tensor) for entry in entries)):
+        raise Refused(f"its weights need {name_of(guilty)}, which is not plain data", name_of(guilty))
+
+
+def _names(obj: dict) -> str:
+    return ", ".join(sorted(str(name)[:40] for name in obj)[:12]) or "nothing"

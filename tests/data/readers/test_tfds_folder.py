@@ -101,14 +101,6 @@ def test_damaged_folders_are_refused_with_one_sentence(make_tfds, make_cfg, tmp_
         folder, "dataset_info.json", lambda info: info["splits"][0].update(shardLengths=["9"])), "prepare it again")
 
 
-def test_features_that_name_foreign_code_are_refused_and_not_imported(make_tfds, make_cfg, tmp_path, monkeypatch):
-    (tmp_path / "evil_module.py").write_text("raise SystemExit('imported')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    root = make_tfds(label_class="evil_module.Feature")
-    with pytest.raises(UserError, match="asks for the code 'evil_module.Feature'"):
-        sources.load(make_cfg(dataset="shapes", dir=str(root)), 0)
-
-
 def test_folders_without_labelled_images_are_refused(make_tfds, make_cfg):
     root = make_tfds(label_class="scalar.Scalar")
     with pytest.raises(UserError, match="shapes"):
