@@ -15,9 +15,8 @@ import pytest
 
 from kdjax import models
 from kdjax.device import processes
-from kdjax.errors import UserError
+from kdjax.errors import EXIT_FAILED, EXIT_STOPPED, UserError
 from kdjax.files.lock import run_lock
-from kdjax.run.stopping import EXIT_FAILED, EXIT_STOPPED
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONGEST = 240  # seconds until a test gives up on a process

@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
+from kdjax.errors import Stopped
 from kdjax.methods import METHODS
 from kdjax.run import log as run_log
 from kdjax.run import run as train
-from kdjax.run.result import vanilla_of
-from kdjax.run.stopping import Stopped
+from kdjax.run.companions import vanilla_of
 
 PAIRS = {"same": ("wrn_16_1", "wrn_10_1"), "cross": ("wrn_10_2", "resnet8")}
 EQUAL_ONLY = ("fsp", "kdsvd", "ega")  # refuse the cross pair, whose channels differ

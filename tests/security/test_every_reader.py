@@ -20,7 +20,6 @@ from kdjax.files.checksums import seal
 from kdjax.files.download import Part, digest
 from kdjax.run import log as run_log
 from kdjax.run import result as results
-from kdjax.run import setup
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.weights import folder as export
 from kdjax.weights.torch import checkpoint as torch_checkpoint
@@ -150,11 +149,11 @@ def test_config_json(attacked, tmp_path, extra):
     for field, value in (("student", {"name": f"{extra[0]}:Net"}), ("method", {"name": f"{extra[0]}:Net"}),
                          ("teacher", {"name": f"{extra[0]}:Net", "checkpoint": "x"})):
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
-        setup.write_json(tmp_path / "config.json", {"config": {**before, field: {**before[field], **value}}})
-        attacked(setup.check_resume, config.default(), tmp_path)
+        run_folder.write_json(tmp_path / "config.json", {"config": {**before, field: {**before[field], **value}}})
+        attacked(resume.check_resume, config.default(), tmp_path)
     for text in (DEEP, "7", '{"config": 7}'):
         (tmp_path / "config.json").write_text(text)
-        attacked(setup.check_resume, config.default(), tmp_path, refuses=False)
+        attacked(resume.check_resume, config.default(), tmp_path, refuses=False)
 
 
 def test_result_json(attacked, tmp_path, extra):
