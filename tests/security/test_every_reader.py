@@ -18,8 +18,10 @@ from kdjax.data.types import Raw, Split
 from kdjax.errors import UserError
 from kdjax.files.checksums import seal
 from kdjax.files.download import Part, digest
+from kdjax.run import folder as run_folder
 from kdjax.run import log as run_log
 from kdjax.run import result as results
+from kdjax.run import resume
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.weights import folder as export
 from kdjax.weights.torch import checkpoint as torch_checkpoint
