@@ -29,14 +29,14 @@ from kdjax.losses.feature import (
 )
 from kdjax.losses.information import itrd_correlation, itrd_mutual, pkt, vid
 from kdjax.losses.ops import adaptive_avg_pool, l2_normalize, smooth_l1
-from kdjax.losses.prototype import prsd, prsd_density
+from kdjax.losses.prototype import prototype_relation, prsd, prsd_density
 from kdjax.losses.relation import correlation_congruence, ega, fsp, ickd, kdsvd, rkd, similarity
 from kdjax.losses.response import dkd, kl_divergence, wsld
 
 __all__ = [
     "activation_boundary", "adaptive_avg_pool", "attention", "attention_map", "correlation_congruence", "crd",
     "crd_fifo", "dcd", "dkd", "ega", "factor_transfer", "fsp", "hint", "ickd", "itrd_correlation", "itrd_mutual",
-    "kdsvd", "kl_divergence", "l2_normalize", "memory_update", "nce_from_scores", "nst", "pkt", "prsd",
-    "prsd_density", "queue_enqueue", "rkd", "rrd", "rrd_momentum", "score_norm", "semckd", "semckd_weights",
+    "kdsvd", "kl_divergence", "l2_normalize", "memory_update", "nce_from_scores", "nst", "pkt",
+    "prototype_relation", "prsd", "prsd_density", "queue_enqueue", "rkd", "rrd", "rrd_momentum", "score_norm", "semckd", "semckd_weights",
     "similarity", "simkd", "smooth_l1", "srrl", "vid", "wsld",
 ]
