@@ -2,8 +2,6 @@
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses.ops import einsum, promote
-
 Array = jax.Array
 
 
@@ -34,20 +32,24 @@ def needs(criterion: str) -> tuple[str, ...]:
 
 def entropy(logits: Array) -> Array:
     """-sum p log p [N] of logits [N, C], in nats; 0 log 0 is 0."""
-    (logits,) = promote(logits)
-    log_p = jax.nn.log_softmax(logits)
+    log_p = _log_softmax(logits)
     return -jnp.sum(jnp.exp(log_p) * log_p, axis=-1)
 
 
 def _divergence(logits_s, logits_t, temperature):
-    log_s, log_t = (jax.nn.log_softmax(z / temperature) for z in promote(logits_s, logits_t))
+    log_s, log_t = (_log_softmax(z, temperature) for z in (logits_s, logits_t))
     return jnp.sum(jnp.exp(log_t) * (log_t - log_s), axis=-1)
 
 
 def _dissimilarity(logits_t, logits_t_ref):
-    p, ref = (jax.nn.softmax(z) for z in promote(logits_t, logits_t_ref))
-    squares = jnp.sum(p * p, axis=-1)[:, None] - 2 * einsum("nc,bc->nb", p, ref) + jnp.sum(ref * ref, axis=-1)
-    return jnp.min(squares, axis=-1)
+    p, ref = (jnp.exp(_log_softmax(z)) for z in (logits_t, logits_t_ref))
+    products = jnp.einsum("nc,bc->nb", p, ref, precision="highest")
+    return jnp.min(jnp.sum(p * p, axis=-1)[:, None] - 2 * products + jnp.sum(ref * ref, axis=-1), axis=-1)
+
+
+def _log_softmax(logits, temperature=1.0):
+    logits = jnp.asarray(logits)
+    return jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)) / temperature)
 
 
 CRITERIA = {

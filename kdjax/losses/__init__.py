@@ -37,6 +37,6 @@ __all__ = [
     "activation_boundary", "adaptive_avg_pool", "attention", "attention_map", "correlation_congruence", "crd",
     "crd_fifo", "dcd", "dkd", "ega", "factor_transfer", "fsp", "hint", "ickd", "itrd_correlation", "itrd_mutual",
     "kdsvd", "kl_divergence", "l2_normalize", "memory_update", "nce_from_scores", "nst", "pkt",
-    "prototype_relation", "prsd", "prsd_density", "queue_enqueue", "rkd", "rrd", "rrd_momentum", "score_norm", "semckd", "semckd_weights",
-    "similarity", "simkd", "smooth_l1", "srrl", "vid", "wsld",
+    "prototype_relation", "prsd", "prsd_density", "queue_enqueue", "rkd", "rrd", "rrd_momentum", "score_norm",
+    "semckd", "semckd_weights", "similarity", "simkd", "smooth_l1", "srrl", "vid", "wsld",
 ]

@@ -15,7 +15,8 @@ def class_logits(logits: np.ndarray, labels: np.ndarray, num_classes: int, *, st
         logits = (logits - logits.mean(1, keepdims=True)) / logits.std(1, ddof=1, keepdims=True)
     counts = np.bincount(labels, minlength=num_classes)
     if not counts.all():
-        raise UserError(f"class {int(np.argmin(counts))} has no sample among the {len(labels)}; use a set with every class")
+        raise UserError(f"class {int(np.argmin(counts))} has no sample among the {len(labels)}; use a set that has "
+                        f"all classes")
     sums = np.zeros((num_classes, logits.shape[1]))
     np.add.at(sums, labels, logits)
     return sums / counts[:, None]
