@@ -15,6 +15,8 @@ from jax import lax
 
 from kdjax.errors import UserError
 
+Between = Callable[[int, jax.Array], jax.Array]  # (depth, x) -> x: what becomes of the map after group `depth`
+
 
 class Initialiser(NamedTuple):
     """`kernel(key, kernel_shape)` and `bias(key, kernel_shape)`; kernels are (kh, kw, in/groups, out) or (in, out)."""
@@ -174,6 +176,11 @@ class Sequence(nnx.Module):
         for layer in self:
             x = x if layer is None else layer(x)
         return x
+
+
+def keep(depth: int, x: jax.Array) -> jax.Array:
+    """x: the `between` of a network whose hidden maps nobody changes."""
+    return x
 
 
 def relu(x: jax.Array) -> jax.Array:

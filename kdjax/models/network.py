@@ -99,13 +99,15 @@ class Network(Functional):
     def __repr__(self) -> str:
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
 
-    def apply(self, variables: Variables, images: jax.Array, train: bool | str = False) -> tuple[Output, Any]:
+    def apply(self, variables: Variables, images: jax.Array, train: bool | str = False,
+              between: Callable[[int, jax.Array], jax.Array] | None = None) -> tuple[Output, Any]:
         """(Output, new batch_stats) of images [B, S, S, 3] float, S = image_size.
 
-        train: True, False, or "trunk" (train mode inside the trunk only). Raises UserError for images of another size.
+        train: True, False, or "trunk" (train mode inside the trunk only). between(depth, x) -> x: what becomes of the
+        map after group `depth` (1, 2, ...), as manifold mixup needs it. Raises UserError for images of another size.
         """
         self._check(images)
-        return super().apply(variables, images, train=train)
+        return super().apply(variables, images, train=train, **({} if between is None else {"between": between}))
 
     def _check(self, images: jax.Array) -> None:
         size = (self.image_size, self.image_size, 3)

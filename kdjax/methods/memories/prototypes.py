@@ -58,19 +58,21 @@ def halved(features: Array) -> Array:
     return jnp.where(norm > 1.5, features / 2, features)
 
 
-def draw_negatives(key: Array, assign: Array, k: int, count: int) -> tuple[Array, Array]:
-    """(ids int32 [m], present bool [m]), m = min(count, k): clusters drawn without replacement from those that no
-    image of the batch (assign [B]) belongs to. Where these run out, the rest is not present."""
-    own = jnp.zeros(k, bool).at[assign].set(True)
-    score = jnp.where(own, -jnp.inf, jax.random.gumbel(key, (k,), jnp.float32))
-    best, ids = jax.lax.top_k(score, min(count, k))
+def negatives(score: Array, assign: Array, count: int) -> tuple[Array, Array]:
+    """(ids int32 [m], present bool [m]), m = min(count, k): the clusters of the highest scores [k] among those that no
+    image of the batch (assign [B]) belongs to; where these run out, the rest is not present.
+
+    Independent Gumbel (or any other continuous) scores make it a uniform draw without replacement.
+    """
+    own = jnp.zeros(len(score), bool).at[assign].set(True)
+    best, ids = jax.lax.top_k(jnp.where(own, -jnp.inf, score), min(count, len(score)))
     return ids.astype(jnp.int32), best > -jnp.inf
 
 
-def columns(memory: dict, index: Array, negatives: Sequence[tuple[Array, Array]]) -> Columns:
+def columns(memory: dict, index: Array, chosen: Sequence[tuple[Array, Array]]) -> Columns:
     """The columns of the images `index` [B], with the given (ids, present) of each clustering as negatives."""
     out = Columns([], [], [])
-    for i, (ids, there) in enumerate(negatives):
+    for i, (ids, there) in enumerate(chosen):
         rows = jnp.concatenate([memory[f"assign_{i}"][index], ids])
         out.prototypes.append(memory[f"centroids_{i}"][rows])
         out.density.append(memory[f"density_{i}"][rows])
