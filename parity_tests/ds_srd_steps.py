@@ -33,7 +33,7 @@ TERMS = {  # program: {kdjax's name of a term: the file's}
     "ds": {"total": "total", "ce": "ce_weak", "ce_encoder": "ce_encoder", "ce_predictor": "ce_predictor", "kd": "kd",
            "crd": "crd", "proto": "proto"},
     "pcl": {"total": "total", "ce": "ce", "kl": "kd", "dkd": "kd", "crd": "crd", "proto": "proto"},
-    "da": {"total": "total", "ce": "ce", "kl": "kd", "mix_kd": "mix", "crd": "crd", "proto": "proto"},
+    "da": {"total": "total", "ce": "ce", "kl": "kd", "mix_kd": "mix", "mix_ce": "mix_ce", "crd": "crd", "proto": "proto"},
 }
 ROLES = {"adapter": "crd"}  # a role of the files that is a method's adapters
 NOTHING = View(lambda key, n: {}, lambda raw, draws: raw)
@@ -56,7 +56,8 @@ class Game:
         self.program, self.config = self.meta["program"], configured(self.meta)
         names = (self.meta["weak"], self.meta["strong"]) if self.program == "ds" else (
             self.meta["student"], self.meta["teacher"])
-        nets = [models.build(name, num_classes=self.meta["num_classes"], image_size=32) for name in names]
+        self.size = next(golden[key] for key in ("images", "images_q") if key in golden).shape[-1]
+        nets = [models.build(name, num_classes=self.meta["num_classes"], image_size=self.size) for name in names]
         self.task = self.built(*nets)
         self.frozen = {} if self.program == "ds" else {"teacher": self.variables("teacher", nets[1])}
 
@@ -71,7 +72,7 @@ class Game:
             return DoubleStudent(self.config, student, teacher, made, weights, views)
         mixer = None
         if self.program == "da":
-            mixer = Mixer(self.config, "cifar100", 32, self.meta["mean"], self.meta["std"])
+            mixer = Mixer(self.config, "cifar100", self.size, self.meta["mean"], self.meta["std"])
         return Distil(self.config, student, {"teacher": teacher}, made, weights, views, mixer)
 
     def variables(self, role: str, net) -> dict:
@@ -185,7 +186,7 @@ def pcl(config, meta) -> dict:
     config.optim.lr = float(meta["lr"])
     config.kd.teacher_view = meta["teacher_view"]
     config.method.proto.update({"reference": meta["reference"], "detach_ref": meta["detach_ref"],
-                                "ema_decay": meta["ema_decay"], "ema_init": "random", "ema_bn": "none"})
+                                "ema_decay": meta["ema_decay"], "ema_init": "random", "ema_bn": "own"})
     if dkd:
         config.method.dkd.update({k: float(dkd[k]) for k in ("alpha", "beta", "temperature")})
     return {"dkd": own["alpha"] if dkd else 0, "crd": own["beta"], "proto": own["proto"]}
@@ -208,12 +209,13 @@ def replay(golden: Mapping) -> dict:
     game = Game(golden)
     state, out, rows, after = game.start(), {}, [], []
     first = snapshot(game, state)
-    out["init_norm"] = summary(game, first)[0]
+    if "init_norm" in golden:
+        out["init_norm"] = summary(game, first)[0]
     fn = jax.jit(lambda state, batch, rate: steps.update(game.objective(rate), state, game.frozen, batch)[:2])
     for s in range(len(golden["labels"])):
         state, terms = fn(state, game.batch(s), game.rate(s))
-        if s == 0:
-            out |= gradients(game, state)
+        if s == 0 and "grad_names" in game.meta:
+            out |= gradients(game, first_gradients(golden, game, state))
         rows.append({TERMS[game.program][k]: float(v) for k, v in terms.items()})
         after.append((summary(game, snapshot(game, state)), jax.tree.map(np.asarray, state.memory)))
     for key in rows[0]:
@@ -221,12 +223,21 @@ def replay(golden: Mapping) -> dict:
     for i, key in enumerate(("after_norm", "after_sum", "after_first8")):
         out[key] = [each[0][i] for each in after]
     for key in ("bank_s", "bank_t"):
-        if key in golden:
+        if key + "_init" in golden:
             out[key] = [each[1]["crd"][key] for each in after]
     for key in ("norm_s", "norm_t"):
         if key in golden:
             out[key] = after[-1][1]["crd"][key]
     return out
+
+
+def first_gradients(golden: Mapping, game: Game, state: TrainState) -> TrainState:
+    """The state whose optimizer kept the first gradients, those of a strong student that is never updated too."""
+    if game.meta.get("config", {}).get("optimize_strong", True):
+        return state
+    own = {**golden, "meta": game.meta | {"config": game.meta["config"] | {"optimize_strong": True}}}
+    other = Game(own)
+    return steps.update(other.objective(0.0), other.start(), other.frozen, other.batch(0))[0]
 
 
 def snapshot(game: Game, state: TrainState) -> dict:
@@ -269,7 +280,8 @@ def summary(game: Game, tensors: Mapping, names=None) -> tuple:
 
 def errors(golden: Mapping, got: Mapping) -> dict[str, float]:
     """{key: worst error, relative to the tensor's norm where there is one}; infinite where only one side is NaN."""
-    return {key: float(np.max(relative(key, golden, np.asarray(value, np.float64)))) for key, value in got.items()}
+    return {key: float(np.max(relative(key, golden, np.asarray(value, np.float64)))) for key, value in got.items()
+            if key in golden}
 
 
 def relative(key: str, golden: Mapping, got: np.ndarray) -> np.ndarray:
@@ -277,7 +289,7 @@ def relative(key: str, golden: Mapping, got: np.ndarray) -> np.ndarray:
     scale = np.maximum(np.abs(want), 1e-3)
     for kind in ("grad0", "after"):
         if key.startswith(kind):
-            scale = np.maximum(golden[f"{kind}_norm"], 1e-3)
+            scale = np.maximum(np.asarray(golden[f"{kind}_norm"]), 1e-3)
             scale = scale[..., None] if key.endswith("first8") else scale
     if key.startswith("bank"):
         scale = 1.0

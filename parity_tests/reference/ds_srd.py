@@ -242,10 +242,14 @@ class Augmentation(Play):
         mixed = self.mixed(x, s)
         with torch.no_grad():
             target = nets["teacher"](mixed).logits
-        terms["mix"] = self.kd(nets["student"](mixed).logits, target)
+        seen = nets["student"](mixed).logits
+        terms["mix"] = self.kd(seen, target)
+        if w["w2"]:
+            terms["mix_ce"] = self.mixed_ce(seen, labels, self.tensor("perm", s)[0], self.kept)
         terms["crd"] = self.crd(student.features.embedding, teacher.features.embedding, s)
         terms["proto"] = self.proto(student.features.embedding, teacher.features.embedding, s)
-        total = (w["gamma"] * terms["ce"] + w["alpha"] * (w["w1"] * terms["kd"] + w["w3"] * terms["mix"])
+        bracket = w["w1"] * terms["kd"] + w["w2"] * terms.get("mix_ce", 0) + w["w3"] * terms["mix"]
+        total = (w["gamma"] * terms["ce"] + w["alpha"] * bracket
                  + w["beta"] * terms["crd"] + w["proto"] * terms["proto"])
         self.update(terms, total, [optimizer])
 
@@ -267,7 +271,7 @@ class Augmentation(Play):
         halves = [int(size * np.sqrt(1 - lam)) // 2 for size in (h, w)]
         top, bottom = (int(np.clip(center[0] + sign * halves[0], 0, h)) for sign in (-1, 1))
         left, right = (int(np.clip(center[1] + sign * halves[1], 0, w)) for sign in (-1, 1))
-        out = x.clone()
+        out, self.kept = x.clone(), 1 - (bottom - top) * (right - left) / (h * w)
         out[:, :, top:bottom, left:right] = x[perm][:, :, top:bottom, left:right]
         return out
 
