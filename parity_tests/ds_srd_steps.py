@@ -5,6 +5,7 @@ file's names, and `errors` compares the two.
 """
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 
 import jax
@@ -18,8 +19,8 @@ from kdjax.methods.memories import bank
 from kdjax.step import update as steps
 from kdjax.step.context import Batch
 from kdjax.step.objective import Objective
-from kdjax.step.optimizer import partition, sgd
-from kdjax.step.rates import own_rates
+from kdjax.step.optimizer import own_rates, partition, sgd
+from kdjax.step.schedules import base_lr
 from kdjax.step.state import TrainState, trainable
 from kdjax.tasks.base import View
 from kdjax.tasks.distil import Distil
@@ -33,7 +34,8 @@ TERMS = {  # program: {kdjax's name of a term: the file's}
     "ds": {"total": "total", "ce": "ce_weak", "ce_encoder": "ce_encoder", "ce_predictor": "ce_predictor", "kd": "kd",
            "crd": "crd", "proto": "proto"},
     "pcl": {"total": "total", "ce": "ce", "kl": "kd", "dkd": "kd", "crd": "crd", "proto": "proto"},
-    "da": {"total": "total", "ce": "ce", "kl": "kd", "mix_kd": "mix", "mix_ce": "mix_ce", "crd": "crd", "proto": "proto"},
+    "da": {"total": "total", "ce": "ce", "kl": "kd", "mix_kd": "mix", "mix_ce": "mix_ce", "crd": "crd",
+           "proto": "proto"},
 }
 ROLES = {"adapter": "crd"}  # a role of the files that is a method's adapters
 NOTHING = View(lambda key, n: {}, lambda raw, draws: raw)
@@ -72,7 +74,9 @@ class Game:
             return DoubleStudent(self.config, student, teacher, made, weights, views)
         mixer = None
         if self.program == "da":
-            mixer = Mixer(self.config, "cifar100", self.size, self.meta["mean"], self.meta["std"])
+            data = types.SimpleNamespace(name="cifar100", image_size=self.size, mean=self.meta["mean"],
+                                         std=self.meta["std"])
+            mixer = Mixer(self.config, data)
         return Distil(self.config, student, {"teacher": teacher}, made, weights, views, mixer)
 
     def variables(self, role: str, net) -> dict:
@@ -116,7 +120,7 @@ class Game:
 
     def objective(self, rate) -> Objective:
         tx = sgd(self.config, lambda step: rate)
-        return Objective(self.task, optax.chain(remember(), own_rates(tx, self.task, self.config)))
+        return Objective(self.task, optax.chain(remember(), own_rates(tx, self.task.rates, base_lr(self.config))))
 
     def rate(self, s: int) -> float:
         """The learning rate of step s, of the networks without one of their own."""
@@ -160,7 +164,7 @@ def configured(meta: Mapping):
         config.method.feat_dim = meta["crd"]["feat_dim"]
         config.method.crd.update({"num_negatives": meta["crd"]["nce_k"], "temperature": meta["crd"]["temperature"],
                                   "momentum": meta["crd"]["momentum"]})
-    config.method.proto.update({"num_clusters": (14, 20), "num_negatives": 5})
+    config.method.proto.update({"num_clusters": (14, 20), "num_negatives": 5, "weight": 1.0})
     asked = {"ds": double_student, "pcl": pcl, "da": augmentation}[meta["program"]](config, meta)
     for name, weight in asked.items():
         if weight:

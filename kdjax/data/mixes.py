@@ -26,7 +26,8 @@ class Look(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """What is drawn for: n images of height x width; sample: one draw an image; lam's range (cutmix, patchmix)."""
+    """What is drawn for: n images of height x width; sample: one draw an image; lam's range (cutmix, patchmix);
+    corners: cutmix's box lies between two random corners, whatever lam."""
 
     n: int
     height: int
@@ -34,6 +35,7 @@ class Ask(NamedTuple):
     sample: bool = False
     floor: Array | float = 0.0
     ceiling: Array | float = 1.0
+    corners: bool = False
 
     @property
     def shape(self) -> tuple:
@@ -110,7 +112,13 @@ def _partners(key, ask):
 
 def _cutmix_draw(key, ask):
     one, two = jax.random.split(key)
-    return _partners(one, ask) | {"center": _center(two, ask)}
+    return _partners(one, ask) | ({"box": _corners(two, ask)} if ask.corners else {"center": _center(two, ask)})
+
+
+def _corners(key, ask):
+    """Boxes [..., 4] between two uniform corners."""
+    ends = jax.random.randint(key, (*ask.shape, 2, 2), 0, jnp.asarray([ask.height, ask.width]) + 1, dtype=jnp.int32)
+    return jnp.concatenate([ends.min(-2), ends.max(-2)], axis=-1)
 
 
 def _patchmix_draw(key, ask):
@@ -150,13 +158,29 @@ def _autoaugment(x, draws, look):
 
 def box(draws: Draws, height: int, width: int) -> Array:
     """CutMix's box of its draws."""
-    return mixing.cutmix_box(draws["lam"], draws["center"], height, width)
+    return draws["box"] if "box" in draws else mixing.cutmix_box(draws["lam"], draws["center"], height, width)
 
 
 def _patchmix(x, draws, look):
     cells = draws["order"].shape[-1]
     taken = jnp.arange(cells) < jnp.floor(cells * draws["lam"])[..., None]
     return mixing.patchmix(x, draws["perm"], jnp.where(taken, draws["order"], cells))
+
+
+def draw_damage(key: Array, ask: Ask, how: str, cells: int) -> Draws:
+    """What `damaged` needs: a hole's centre, or the order of the cells."""
+    if how == "cutout":
+        return {"center": _center(key, ask)}
+    return {"order": jnp.argsort(jax.random.uniform(key, (*ask.shape, cells * cells), jnp.float32), axis=-1)}
+
+
+def damaged(x: Array, draws: Draws, how: str, side: int, cells: int, share: float) -> Array:
+    """x as a student alone sees it: with a hole ("cutout"), or with a share of the cells of a grid 0 ("masking")."""
+    if how == "cutout":
+        return mixing.cutout(x, mixing.cutout_box(draws["center"], x.shape[1], x.shape[2], side))
+    order = draws["order"]
+    kept = order >= int(share * cells * cells)
+    return mixing.masking(x, kept.reshape(*order.shape[:-1], cells, cells))
 
 
 MODES = {

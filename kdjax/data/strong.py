@@ -24,12 +24,13 @@ class Strong(NamedTuple):
     mirror: Array
 
 
-def draw(key: Array, n: int, *, pad: int = 4) -> Strong:
-    """DS-SRD's strong view: crop after padding `pad`; jitter 0.4 0.4 0.4 0.1 with probability 0.8; grey 0.2; flip."""
+def draw(key: Array, n: int, *, pad: int = 4, flip: bool = True) -> Strong:
+    """DS-SRD's strong view: crop after padding `pad`; jitter 0.4 0.4 0.4 0.1 with probability 0.8; grey 0.2; mirrored
+    half the time, if at all."""
     where, coins, factors = jax.random.split(key, 3)
     coin = jax.random.uniform(coins, (3, n), jnp.float32)
     crop = jax.random.randint(where, (n, 2), 0, 2 * pad + 1, dtype=jnp.int32)
-    return Strong(crop, coin[0] < JITTER, jitter.draw(factors, n), coin[1] < GREY, coin[2] < FLIP)
+    return Strong(crop, coin[0] < JITTER, jitter.draw(factors, n), coin[1] < GREY, (coin[2] < FLIP) & flip)
 
 
 def apply(images: Array, draws: Strong, *, pad: int = 4) -> Array:
@@ -42,6 +43,18 @@ def apply(images: Array, draws: Strong, *, pad: int = 4) -> Array:
     x = _where(draws.jittered, jitter.apply(x, draws.jitter), x)
     x = _where(draws.grey, jitter.grey(x), x)
     return _where(draws.mirror, mixing.flip(x), x)
+
+
+def view(options, mean, std, dtype=jnp.float32):
+    """(draw, apply) of the strong view, by config.data's crop and flip: draw(key, n) -> Strong; apply(uint8 images,
+    Strong) -> normalised images of `dtype`."""
+    drawn = lambda key, n: draw(key, n, pad=options.crop, flip=options.flip)
+
+    def seen(images, draws):
+        x = apply(images, draws, pad=options.crop)
+        return ((x - jnp.asarray(mean, x.dtype)) / jnp.asarray(std, x.dtype)).astype(dtype)
+
+    return drawn, seen
 
 
 def two_views(key: Array, images: Array, *, pad: int = 4) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ from kdjax.methods.kd import KD, Vanilla
 from kdjax.methods.kdsvd import KDSVD
 from kdjax.methods.nst import NST
 from kdjax.methods.pkt import PKT
+from kdjax.methods.proto import Proto
 from kdjax.methods.rkd import RKD
 from kdjax.methods.rrd import RRD
 from kdjax.methods.semckd import SemCKD
@@ -35,7 +36,7 @@ __all__ = ["ALIASES", "METHODS", "Adapt", "Method", "Stage", "build", "canonical
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (
     Vanilla, KD, FitNet, AT, SP, CC, VID, RKD, PKT, AB, FT, FSP, NST, KDSVD, CRD, ITRD, ICKD, DCD, RRD, EGA, WSLD, DKD,
-    SemCKD, SRRL, SimKD)}
+    SemCKD, SRRL, SimKD, Proto)}
 
 ALIASES = {  # the flags of the original programs
     "hint": "fitnet", "attention": "at", "similarity": "sp", "correlation": "cc", "abound": "ab", "factor": "ft",

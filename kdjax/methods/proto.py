@@ -29,6 +29,7 @@ class Proto(Method):
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)
         self.options = o = config.method.proto
+        self.own_weight = o.weight
         if o.reference not in REFERENCES:
             raise UserError(f"config.method.proto.reference={o.reference!r} is unknown; use one of "
                             f"{', '.join(REFERENCES)}")
@@ -39,7 +40,7 @@ class Proto(Method):
         self.align(student, teacher)
         if o.reference == "ema_student":
             self.followers = {"ema_student": dict(follows="student", decay=o.ema_decay, followed=o.ema_bn,
-                                                  source="" if o.ema_init == "copy" else "random")}
+                                                  source="" if o.ema_init == "copy" else "fresh")}
 
     def align(self, student, teacher):
         """Both widths must agree, unless a learned map takes the student's to the teacher's."""

@@ -1,8 +1,11 @@
 """SGD as torch computes it, and which of the parameters it owns."""
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 
+import jax
+import jax.numpy as jnp
 import optax
 from flax import traverse_util
 
@@ -11,6 +14,19 @@ def sgd(config, rate) -> optax.GradientTransformation:
     """SGD as torch: decay added to the gradient, then momentum, no Nesterov, no dampening."""
     return optax.chain(optax.add_decayed_weights(config.optim.weight_decay), optax.trace(config.optim.momentum),
                        optax.scale_by_learning_rate(rate))
+
+
+def own_rates(tx: optax.GradientTransformation, rates: Mapping[str, float],
+              base: float) -> optax.GradientTransformation:
+    """`tx`, whose schedule is a multiple of `base`, with the updates of the networks in `rates` scaled to theirs."""
+    if not rates:
+        return tx
+
+    def scaled(updates, state, params=None):
+        factor = lambda net: rates.get(net, base) / base
+        return {net: jax.tree.map(functools.partial(jnp.multiply, factor(net)), tree) for net, tree in updates.items()}, state
+
+    return optax.chain(tx, optax.GradientTransformation(lambda params: (), scaled))
 
 
 def partition(params: dict, trains: Callable[[tuple], bool]) -> tuple[dict, dict]:

@@ -1,6 +1,7 @@
 """Quantities that change during training, learning rates first, as functions of the step or the epoch."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -21,9 +22,12 @@ def learning_rate(config, total_steps: int):
 
     "step": base * decay ** (milestones passed); epoch m + 1, counted from 1, is the first after milestone m. "cosine":
     base * (1 + cos(pi e / epochs)) / 2 with e = epoch - 1 + schedule.offset (DS-SRD's own has offset 1). "constant":
-    base. Linear warm-up, by step, over optim.warmup_epochs.
+    base. Linear warm-up, by step, over optim.warmup_epochs. "warmup_cosine": see `warmup_cosine`.
     """
     base, schedule, epochs = base_lr(config), config.optim.schedule, config.train.epochs
+    if schedule.kind == "warmup_cosine":
+        return functools.partial(warmup_cosine, base=base, epochs=epochs, warmup_epochs=config.optim.warmup_epochs,
+                                 steps_per_epoch=total_steps / epochs, one_based=bool(schedule.offset))
     powers = jnp.asarray([schedule.decay ** n for n in range(len(schedule.milestones) + 1)])
 
     def rate(step):

@@ -5,19 +5,21 @@ from collections.abc import Mapping
 
 import jax
 
-from kdjax import losses
-from kdjax.data import mixes, mixing
+from kdjax import losses, methods, models
+from kdjax.data import mixes, mixing, strong
+from kdjax.errors import UserError
 from kdjax.methods import adapters
 from kdjax.methods.base import Method, feature_shape
 from kdjax.step import ema
+from kdjax.step.device_step import DTYPES
 from kdjax.step.metrics import cross_entropy
-from kdjax.step.nets import Net, trained
+from kdjax.step.nets import FRESH, Net, trained
 from kdjax.step.state import TrainState
 from kdjax.tasks.base import Evaluation, Task, View
 from kdjax.tasks.distil import method_terms
 
 LEGACY = {"optimize_strong": False, "teacher_init": "random", "ema_bn": "none", "strong_ce": "predictor",
-          "lr_strong": None}
+          "lr_strong": 0.0}
 FOLLOWED = {"copy": "copy", "ema": "ema", "none": "own"}  # config.ds.ema_bn -> what becomes of the statistics
 
 
@@ -35,18 +37,18 @@ class DoubleStudent(Task):
 
     learner = "weak"
 
-    def __init__(self, config, weak, strong, methods: Mapping[str, Method], weights: Mapping[str, float],
+    def __init__(self, config, weak, strong, chosen: Mapping[str, Method], weights: Mapping[str, float],
                  views: Mapping[str, View]):
         self.options, self.loss, self.weights = options(config.ds), config.loss, weights
         classes, width = strong.num_classes, feature_shape(strong, "embedding")[0]
-        source = "random" if self.options.teacher_init == "random" else ""
+        source = FRESH if self.options.teacher_init == "random" else ""
         teacher = Net(strong, "ema", source, "strong", self.options.ema_decay, FOLLOWED[self.options.ema_bn],
                       statistics="running")
         super().__init__({"weak": trained(weak, config.student.checkpoint), "strong": trained(strong),
                           "predictor": trained(adapters.predictor(classes, width)), "teacher": teacher},
-                         methods, views)
+                         chosen, views)
         self.sight = {"student": ("weak", "x"), "teacher": ("teacher", "x2")}
-        if self.options.lr_strong is not None:
+        if self.options.lr_strong:
             self.rates = {"strong": self.options.lr_strong, "predictor": self.options.lr_strong}
 
     def trains(self, path):
@@ -61,7 +63,7 @@ class DoubleStudent(Task):
 
     def terms(self, ctx, memory):
         weak, teacher = ctx.student.logits, ctx.teacher.logits
-        encoder, predictor = self.strong(ctx)
+        encoder, predictor = self.strong_logits(ctx)
         draws, labels = ctx.batch.draws["mixup"], ctx.labels
         terms = {"ce": cross_entropy(weak, labels).mean(),
                  "ce_encoder": mixed_cross_entropy(encoder, labels, draws["perm"], draws["lam"]),
@@ -73,7 +75,7 @@ class DoubleStudent(Task):
         own, scales, memory = method_terms(self, ctx, memory)
         return terms | own, weights | scales, memory
 
-    def strong(self, ctx):
+    def strong_logits(self, ctx):
         """(encoder's logits, predictor's logits) of the mixed images; both run in train mode, whatever is trained."""
         draws = ctx.batch.draws["mixup"]
         ctx.forward.show("mixed", mixing.mixup(ctx.batch.inputs["x"], draws["perm"], draws["lam"]))
@@ -88,6 +90,17 @@ class DoubleStudent(Task):
         """The headline is the weak student; the strong encoder and the teacher are measured beside it."""
         of = lambda net: Evaluation(lambda look: look.accuracy(lambda ctx: ctx.forward(net).logits, "test"))
         return super().evaluations() | {net: of(net) for net in ("strong", "teacher")}
+
+
+def build(config, data, teachers: Mapping) -> DoubleStudent:
+    """The task of a config; its strong student is a fresh config.teacher.name, and no checkpoint is read."""
+    if not config.teacher.name:
+        raise UserError("the double student needs the strong student's network; set config.teacher.name")
+    weak, big = (models.build(name, num_classes=data.num_classes, image_size=data.image_size)
+                 for name in (config.student.name, config.teacher.name))
+    how = config.data, data.mean, data.std, DTYPES[config.train.dtype]
+    seen = {name: View(*strong.view(*how)) for name in ("x", "x2")}
+    return DoubleStudent(config, weak, big, methods.build(config, weak, big), methods.chosen(config), seen)
 
 
 def options(ds):

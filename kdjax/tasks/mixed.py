@@ -26,20 +26,19 @@ class Rows(NamedTuple):
 class Mixer:
     """config.mix for one data set; refuses what cannot be made."""
 
-    def __init__(self, config, dataset: str, image_size: int, mean, std):
+    def __init__(self, config, data):
         self.options, self.temperature = config.mix, config.loss.kd_temperature
         o = self.options
-        self.picks = o.mode in PICKING
-        name = (PICKING[o.mode] or o.base) if self.picks else o.mode
+        self.picks, self.damages = o.mode in PICKING, bool(o.student_input)
+        size, side = data.image_size, o.cutout_side or mixes.default_cutout(data.name, data.image_size)
+        self.look = mixes.Look(tuple(data.mean), tuple(data.std), side, "cifar10" if size <= 32 else "imagenet")
+        name = (PICKING[o.mode] or o.base) if self.picks else o.mode or "identity"
         if name not in mixes.MODES:
             raise UserError(f"config.mix.{'base' if o.mode == 'DA_pick' else 'mode'}={name!r} is not a mixing mode; "
                             f"use one of {', '.join([*mixes.MODES, *PICKING])}")
         self.name, self.mode, self.runs = name, mixes.MODES[name], o.runs if self.picks else 1
-        policy = "cifar10" if image_size <= 32 else "imagenet"
-        side = o.cutout_side or mixes.default_cutout(dataset, image_size)
-        self.look = mixes.Look(tuple(mean), tuple(std), side, policy)
         self.floor, self.ceiling = schedules.bounded(o.floor, 0.0), schedules.bounded(o.ceiling, 1.0)
-        self.check(image_size)
+        self.check(size)
 
     def check(self, image_size: int) -> None:
         """Weights and modes that do not fit each other."""
@@ -66,10 +65,21 @@ class Mixer:
 
     def draw(self, key: jax.Array, batch) -> dict:
         """Every random quantity of a step's mixing, stacked over the runs."""
-        ask = mixes.Ask(len(batch.labels), *batch.inputs["x"].shape[1:3], self.options.granularity == "sample",
-                        self.floor(batch.epoch), self.ceiling(batch.epoch))
-        runs = [self.mode.draw(k, ask) for k in jax.random.split(key, self.runs)]
-        return jax.tree.map(lambda *each: jnp.stack(each), *runs)
+        o = self.options
+        ask = mixes.Ask(len(batch.labels), *batch.inputs["x"].shape[1:3], o.granularity == "sample",
+                        self.floor(batch.epoch), self.ceiling(batch.epoch), o.box == "corners")
+        key, damage = jax.random.split(key)
+        runs = [self.mode.draw(k, ask) for k in jax.random.split(key, self.runs)] if o.mode else [{}]
+        stacked = jax.tree.map(lambda *each: jnp.stack(each), *runs)
+        return stacked | ({"damage": mixes.draw_damage(damage, ask, o.student_input, o.mask_cells)}
+                          if self.damages else {})
+
+    def damage(self, ctx) -> None:
+        """Shows the student's own damaged view of x to the passes, where there is one."""
+        if self.damages:
+            o, x = self.options, ctx.batch.inputs["x"]
+            ctx.forward.show("damaged", mixes.damaged(x, ctx.batch.draws["mix"]["damage"], o.student_input,
+                                                      self.look.cutout_side, o.mask_cells, o.mask_share))
 
     def make(self, ctx, draws: dict) -> Rows:
         """Shows x' to the passes as the view "mixed", and says where its images come from."""
@@ -115,7 +125,10 @@ class Mixer:
 
     def terms(self, ctx) -> tuple[dict, dict]:
         """(terms, weights inside alpha) of x': the mixed cross-entropy and KD."""
-        rows, o = self.make(ctx, ctx.batch.draws["mix"]), self.options
+        o = self.options
+        if not o.mode or not (o.weights[1] or o.weights[2]):
+            return {}, {}
+        rows = self.make(ctx, {k: v for k, v in ctx.batch.draws["mix"].items() if k != "damage"})
         student = ctx.forward("student", "mixed").logits
         on = 1.0 if not o.until_epoch else (ctx.epoch <= o.until_epoch)
         terms, weights = {}, {}
