@@ -56,6 +56,14 @@ def pair(arg, flags=(), teacher="resnet32x4", student="resnet8x4", **defaults):
     return args
 
 
+def experiment(args, pairs: dict) -> tuple[str, str]:
+    """(teacher, student) of the arguments: the pair that `experiment=` numbers, where names are not given too."""
+    if args.experiment and args.experiment not in pairs:
+        raise UserError(f"config argument experiment={args.experiment} is not one of 1 to {len(pairs)}")
+    teacher, student = pairs[args.experiment] if args.experiment and not args.demo else (args.teacher, args.student)
+    return (args.teacher if "teacher" in args.given else teacher, args.student if "student" in args.given else student)
+
+
 def distil(args, method: str):
     """The CIFAR protocol of RepDistiller for a pair of networks (spec/protocols.md 1): 240 epochs, batch 64, SGD 0.05.
 

@@ -1,4 +1,4 @@
-"""Prototypical relations (DS-SRD): the student's features stand to cluster centres of the teacher's as a reference's do."""
+"""Prototypical relations (DS-SRD): the student stands to clusters of the teacher's features as a reference does."""
 import jax
 import jax.numpy as jnp
 

@@ -21,8 +21,8 @@ NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that
 def workdir(config) -> Path:
     """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
-        [*programme(config), *chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
-         f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
+        [*programme(config), *chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset,
+         f"s{config.seed}", f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
     return folder
 

@@ -43,6 +43,6 @@ def header(config, data, task, place) -> str:
              f"{data.num_classes} classes",
              f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "
              f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
-             *(f"{name.rstrip('0123456789'):8s} {net.network.name}: {net.network.num_params:,} parameters"
-               for name, net in task.nets.items())]
+             *(f"{name.rstrip('0123456789'):8s} {getattr(net.network, 'name', 'a head')}: {net.network.num_params:,} "
+               f"parameters" for name, net in task.nets.items())]
     return "\n".join(lines)

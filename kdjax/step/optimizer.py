@@ -23,8 +23,8 @@ def own_rates(tx: optax.GradientTransformation, rates: Mapping[str, float],
         return tx
 
     def scaled(updates, state, params=None):
-        factor = lambda net: rates.get(net, base) / base
-        return {net: jax.tree.map(functools.partial(jnp.multiply, factor(net)), tree) for net, tree in updates.items()}, state
+        times = {net: functools.partial(jnp.multiply, rates.get(net, base) / base) for net in updates}
+        return {net: jax.tree.map(times[net], tree) for net, tree in updates.items()}, state
 
     return optax.chain(tx, optax.GradientTransformation(lambda params: (), scaled))
 
