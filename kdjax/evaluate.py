@@ -8,7 +8,7 @@ import json
 import sys
 import types
 
-from kdjax import models
+from kdjax import weights
 from kdjax.config.command_line import Parser, guarded
 from kdjax.data import source
 from kdjax.run.accuracy import check_classes, evaluate
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.batch_size < 1:
         parser.error(f"--batch_size={args.batch_size} is too small")
     options = {"name": args.model} if args.model else {}
-    net, variables = models.load(args.checkpoint, **options)
+    net, variables = weights.load(args.checkpoint, **options)
     fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,
                                    verify=True, image_size=None, per_class=0, valid_size=0, cache_dir="")
     known = source.known_classes(args.dataset)

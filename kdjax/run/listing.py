@@ -4,7 +4,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from kdjax.data import source as sources
+from kdjax.data import source
 from kdjax.methods import ALIASES, METHODS
 from kdjax.models import MODELS
 from kdjax.run.log import table
@@ -33,7 +33,7 @@ def data_rows() -> list[list[str]]:
     return [["data set", "classes", "where from"],
             ["digits", "10", "scikit-learn's, 32x32, embedded"],
             *[[n, str(c), "prepared TFDS folder or official archive in data.dir, or data.download=True"]
-              for n, c in sources.KNOWN_CLASSES.items() if n != "digits"],
+              for n, c in source.KNOWN_CLASSES.items() if n != "digits"],
             ["any TFDS name", "", "a prepared image-classification folder in data.dir"],
             ["a path", "", ".npz, or a folder of images by class"]]
 

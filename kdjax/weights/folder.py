@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save, save_file
 
+from kdjax import models
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_bytes, fsync_folder, fsync_tree
 from kdjax.files.download import digest
@@ -69,8 +70,6 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
     Raises UserError when the folder is not one, when its weights are damaged, when they do not fit the network, or when
     it names code that `typed` does not.
     """
-    from kdjax import models  # not above: models.load imports this module
-
     path = pathlib.Path(path)
     if not (path / DESCRIPTION).is_file() and (path / "student" / DESCRIPTION).is_file():
         path = path / "student"
