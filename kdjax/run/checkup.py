@@ -40,14 +40,14 @@ class Finding(NamedTuple):
 def versions() -> Iterator[Finding]:
     """Every required package inside its bounds."""
     for need in requirements():
+        wanted = need.name + ",".join(sorted(map(str, need.specifier), reverse=True))
         try:
             have = importlib.metadata.version(need.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(False, need.name, f"is not installed; pip install '{need.name}{need.specifier}'")
+            yield Finding(False, need.name, f"is not installed; pip install '{wanted}'")
             continue
         fits = need.specifier.contains(have, prereleases=True)
-        yield Finding(fits, need.name, have if fits else f"{have} is not tested; pip install "
-                      f"'{need.name}{need.specifier}'")
+        yield Finding(fits, need.name, have if fits else f"{have} is not tested; pip install '{wanted}'")
 
 
 def requirements() -> list[Requirement]:
@@ -87,7 +87,7 @@ def data(config) -> Iterator[Finding]:
 
 def teachers(config) -> Iterator[Finding]:
     """The config's teacher files, and what else lies in teachers/."""
-    own = dict(teachers.wanted(config)) if config.teacher.checkpoint else {}
+    own = dict(held.wanted(config)) if config.teacher.checkpoint else {}
     found = sorted(str(path.parent) for path in pathlib.Path("teachers").glob("*/network.json"))
     for path in dict.fromkeys([*own, *found]):
         try:

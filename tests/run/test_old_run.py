@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 
 HERE, ROOT = pathlib.Path(__file__).parent / "old_run", pathlib.Path(__file__).resolve().parents[2]
 WORDS = ("--config=configs/crd.py:dataset=digits --config.method.names=crd,ft --config.method.weights=0.8,1 "
-         "--config.student.name=tiny_nets:Tiny --config.teacher.name=tiny_nets:Tiny --config.teacher.checkpoint=teacher "
+         "--config.student.name=tiny_nets:Tiny --config.teacher.name=tiny_nets:Tiny "
+         "--config.teacher.checkpoint=teacher "
          "--config.teacher.min_accuracy=0 --config.train.epochs=4 --config.train.init_epochs=1 "
          "--config.data.per_class=12 --config.data.batch_size=20 --config.method.feat_dim=4 --config.devices=1 "
          "--config.method.crd.num_negatives=9 --config.log.plots=False --config.log.tensorboard=False --workdir=run")

@@ -99,7 +99,8 @@ def test_a_user_s_own_network_is_loaded_when_the_user_gives_its_name(own):
     path, name = own
     assert models.load(path, name=name)[0].name == name
     assert teachers.read(str(path), name)[0].name == name
-    assert teachers.load(settings(checkpoint=f"{path},{path}", name=f"{name},{name}"), Digits)[0]["teacher2"].name == name
+    both = settings(checkpoint=f"{path},{path}", name=f"{name},{name}")
+    assert teachers.load(both, Digits)[0]["teacher2"].name == name
     teachers.warm_start(models.build(name, num_classes=10, image_size=16), str(path))
     assert convert.to_file(str(path), str(path) + ".safetensors", torch=False, name=name) == 0
 
