@@ -2,21 +2,25 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN = $(BIN)/python
 
-.PHONY: demo test fast lint parity bench clean
+.PHONY: demo test quick rest lint parity parity-full bench clean
 
 demo: .venv/installed        ## teach a small ITRD student on the embedded digits (3 minutes on 2 cores)
 	$(RUN) -m kdjax.main --config configs/itrd.py:demo
 
-test: .venv/installed        ## everything: fast tests first, then the slow ones
-	$(BIN)/ruff check .
-	$(RUN) -m pytest -q -x -m "not slow"
-	$(RUN) -m pytest -q -m slow
+test: quick rest             ## everything, in two lanes: what fails fast first
 
-fast: .venv/installed        ## the fast tests alone
-	$(RUN) -m pytest -q -m "not slow"
+quick: lint                  ## the first lane: every room's own tests, and the losses against PyTorch
+	$(RUN) -m pytest -q -x -m "not slow and not parity"
 
-parity: .venv/installed      ## the numerical regression suite
+rest: .venv/installed        ## the second lane: whole runs, devices, the numerical regression suite
+	$(RUN) -m pytest -q -m "slow or parity"
+
+parity: .venv/installed      ## the numerical regression suite alone
 	$(RUN) -m pytest -q parity_tests
+
+parity-full: .venv/installed ## and the torch reference against the originals' numbers, changed or not
+	KDJAX_PARITY_FULL=1 $(RUN) -m pytest -q parity_tests
+	$(RUN) -m parity_tests.compared
 
 bench: .venv/installed       ## kdjax and PyTorch in turn
 	$(RUN) benchmarks/step.py
