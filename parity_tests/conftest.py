@@ -28,7 +28,7 @@ QUICK = {"test_losses.py", "test_views.py", "test_schedules.py", "test_metrics.p
 def pytest_collection_modifyitems(items):
     """Marks what only the second lane runs, and leaves out comparisons of the reference that cannot have changed."""
     here, due = pathlib.Path(__file__).parent, compared.is_due()
-    idle = pytest.mark.skip(reason="neither the torch reference nor a golden file has changed since they were compared; "
+    idle = pytest.mark.skip(reason="neither the torch reference nor a golden file changed since they were compared; "
                                    "KDJAX_PARITY_FULL=1 compares them again")
     for item in items:
         if item.path.parent == here and item.path.name not in QUICK:

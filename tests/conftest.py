@@ -47,4 +47,6 @@ def pytest_runtest_logreport(report):
 def pytest_terminal_summary(terminalreporter):
     """The files of tests that took longest: none of the quick lane should reach a minute on a quiet machine."""
     slowest = sorted(SECONDS.items(), key=lambda item: -item[1])[:8]
-    terminalreporter.write_line("slowest files: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest))
+    if slowest:
+        told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest)
+        terminalreporter.write_line(f"slowest files: {told}")
