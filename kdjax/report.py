@@ -13,9 +13,9 @@ import json
 import sys
 from pathlib import Path
 
-from kdjax.cli import Parser, guarded
+from kdjax.config.command_line import Parser, guarded
 from kdjax.errors import UserError
-from kdjax.io.atomic import atomic_write_text
+from kdjax.files.atomic import atomic_write_text
 from kdjax.tables import agreement, latex, markdown, page, report, spreadsheet, terminal
 
 FORMATS = {"terminal": terminal.render, "markdown": markdown.render, "csv": spreadsheet.render, "latex": latex.render,

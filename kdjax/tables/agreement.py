@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax import models
-from kdjax.data import augment, sources
+from kdjax.data import source, views
 from kdjax.errors import UserError
-from kdjax.io.atomic import atomic_write_text
+from kdjax.files.atomic import atomic_write_text
 from kdjax.tables.runs import Record, load
 
 BINS, BATCH = 15, 500
@@ -54,7 +54,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def logits_of(net, variables, images: np.ndarray, mean, std, batch: int = BATCH) -> np.ndarray:
     """A network's logits [N, C] on uint8 images [N, H, W, 3], in float32."""
-    forward = jax.jit(lambda v, x: net.apply(v, augment.normalize(x, mean, std, jnp.float32), train=False)[0].logits)
+    forward = jax.jit(lambda v, x: net.apply(v, views.normalize(x, mean, std, jnp.float32), train=False)[0].logits)
     return np.concatenate([np.asarray(forward(variables, jnp.asarray(images[k:k + batch])))
                            for k in range(0, len(images), batch)])
 
@@ -110,7 +110,7 @@ def dataset(record: Record, held: dict):
         raise UserError("its config.json does not say on which data it was trained")
     key = tuple(sorted((k, str(v)) for k, v in fields.items()))
     if key not in held:
-        held[key] = sources.load(types.SimpleNamespace(**fields), seed=0)
+        held[key] = source.load(types.SimpleNamespace(**fields), seed=0)
     return held[key]
 
 

@@ -6,8 +6,8 @@ import functools
 import json
 from collections.abc import Callable
 
-from kdjax.config import default
-from kdjax.io import run_meta
+from kdjax.config import changes
+from kdjax.config.fields import default
 from kdjax.tables import naming, published, statistics
 from kdjax.tables.runs import Record
 from kdjax.tables.statistics import Difference, Summary
@@ -85,7 +85,7 @@ def distinct(records: list[Record]) -> tuple[list[Record], list[Record]]:
 
 def meaning(record: Record, repeats: bool = True) -> dict:
     """The fields that make a run another experiment (repeats: not those of a mere repeat), its teacher by accuracy."""
-    outside = (*run_meta.HARMLESS, *OUTSIDE, "experiment", *(REPEATS if repeats else ()))
+    outside = (*changes.HARMLESS, *OUTSIDE, "experiment", *(REPEATS if repeats else ()))
     under = lambda name: any(name == part or name.startswith(f"{part}.") for part in outside)
     found = {k: v for k, v in (defaults() | record.fields).items() if k in LENGTH or not under(k)}
     if record.fields.get("teacher.checkpoint") and record.teacher_top1 is not None:

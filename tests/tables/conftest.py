@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from kdjax.config import default
+from kdjax.config.fields import default
 
 
 @pytest.fixture

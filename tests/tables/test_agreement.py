@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from kdjax import models, report
-from kdjax.data import augment, digits, stats
-from kdjax.io.export import save_network
+from kdjax.data import stats, views
+from kdjax.data.readers import digits
 from kdjax.tables import agreement
+from kdjax.weights.folder import save_network
 
 LOGITS = np.log(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.55, 0.45]]))
 
@@ -37,7 +38,7 @@ def test_the_calibration_error_is_the_weighted_gap_of_confidence_and_accuracy():
 def trained(make_run, tmp_path):
     """A run on the digits whose student and teacher are untrained networks, with the accuracy they really have."""
     data, (mean, std) = digits.read(), stats.STATS["digits"]
-    pictures = augment.normalize(data.test.images, mean, std)
+    pictures = views.normalize(data.test.images, mean, std)
     nets = {}
     for name, seed in (("student", 0), ("teacher", 1)):
         net = models.build("wrn_10_1", num_classes=10)
