@@ -49,7 +49,7 @@ def grid(spec: Spec) -> list[tuple[str, list[str], dict]]:
             spec.seeds, spec.datasets or ("",), spec.pairs, spec.methods, choices):
         own = dict(zip(names, chosen))
         arguments = ["--config", config_spec(spec, method, teacher, student, dataset, seed),
-                     *settings(spec.fields | spec.of.get(method, {}) | own)]
+                     *settings(meant_for(method, spec.fields | spec.of.get(method, {}) | own))]
         config = load(arguments)
         alone = config.method.name == "vanilla" and not config.method.names
         about = {"method": naming.from_paper(method), "teacher": "" if alone else short(teacher), "student": student,
@@ -70,6 +70,11 @@ def config_spec(spec: Spec, method: str, teacher: str, student: str, dataset: st
     words = [*flags, *pair, *([f"dataset={dataset}"] if dataset else []), f"seed={seed}",
              *(["demo"] if spec.demo else [])]
     return f"{path}:{','.join(words)}"
+
+
+def meant_for(method: str, fields: dict) -> dict:
+    """The fields, less those of a teacher where a student is trained alone."""
+    return {k: v for k, v in fields.items() if method != "vanilla" or not k.startswith("teacher.")}
 
 
 def settings(fields: dict) -> list[str]:

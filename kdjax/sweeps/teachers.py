@@ -7,6 +7,7 @@ from pathlib import Path
 from kdjax.config import parse
 from kdjax.errors import UserError
 from kdjax.files.download import digest
+from kdjax.methods import chosen, find
 from kdjax.run import result
 from kdjax.sweeps import jobs
 from kdjax.sweeps.jobs import Job
@@ -27,6 +28,8 @@ class Teachers:
         """The jobs that make the run's teachers; changes `arguments` and `config` to use what they make."""
         if config.experiment.compare:
             self.point(arguments, config, "experiment.compare", False)
+        if not any(find(method).needs_teacher for method in chosen(config)):
+            return []
         if config.teacher.train_epochs and not config.teacher.checkpoint:
             return [self.trained(arguments, config, config.teacher.name, config.teacher.train_epochs)]
         paths, names = config.teacher.checkpoint.split(","), config.teacher.name.split(",")

@@ -10,17 +10,16 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kdjax import models
-from kdjax.data import source, views
+from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
+from kdjax.tables.forward import outputs
 from kdjax.tables.runs import Record, load
 
-BINS, BATCH = 15, 500
+BINS = 15
 DATA = ("dataset", "dir", "download", "stats", "verify", "image_size", "per_class", "valid_size", "cache_dir")
 
 
@@ -52,13 +51,6 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
 
 
-def logits_of(net, variables, images: np.ndarray, mean, std, batch: int = BATCH) -> np.ndarray:
-    """A network's logits [N, C] on uint8 images [N, H, W, 3], in float32."""
-    forward = jax.jit(lambda v, x: net.apply(v, views.normalize(x, mean, std, jnp.float32), train=False)[0].logits)
-    return np.concatenate([np.asarray(forward(variables, jnp.asarray(images[k:k + batch])))
-                           for k in range(0, len(images), batch)])
-
-
 def measure_all(records: list[Record], say: Callable[[str], None]) -> list[str]:
     """Measures every finished run that has no up-to-date agreement.json; returns why others have none.
 
@@ -82,7 +74,7 @@ def measure(record: Record, held: dict) -> dict:
     """ece, and where the run had one teacher, teacher_agreement and teacher_kl. held: what earlier calls computed."""
     data = dataset(record, held)
     net, variables = models.load(record.folder)
-    own = logits_of(net, variables, data.test.images, data.mean, data.std)
+    own = outputs(net, variables, data.test.images, data.mean, data.std)
     check_accuracy(record, own, data.test.labels)
     found = {"ece": calibration_error(own, data.test.labels)}
     path = teacher_path(record)
@@ -92,7 +84,7 @@ def measure(record: Record, held: dict) -> dict:
     if key not in held:
         name = record.fields.get("teacher.name") if Path(path).is_file() else None
         teacher, weights = models.load(path, name=name or None)
-        held[key] = logits_of(teacher, weights, data.test.images, data.mean, data.std)
+        held[key] = outputs(teacher, weights, data.test.images, data.mean, data.std)
     return found | {"teacher_agreement": top1_agreement(own, held[key]), "teacher_kl": divergence(own, held[key])}
 
 

@@ -46,6 +46,13 @@ def test_two_runs_never_share_a_folder(tmp_path):
         commands(tmp_path, "--methods", "kd", "--pairs", "resnet110/resnet32", "--grid", "data.dir=a/b;a:b")
 
 
+def test_settings_of_the_teacher_are_no_business_of_a_student_alone(tmp_path):
+    found = commands(tmp_path, "--methods=vanilla,kd", "--pairs", "resnet14/resnet8", "--demo",
+                     "--config.teacher.train_epochs=1", "--config.data.per_class=9")
+    assert "--config.teacher" not in found["vanilla-resnet8-digits-s0"] and len(found) == 3
+    assert "per_class=9" in found["vanilla-resnet8-digits-s0"]
+
+
 def test_a_demos_teacher_is_trained_once_and_shared_by_all_methods_and_seeds(tmp_path):
     found = commands(tmp_path, "--methods=vanilla,kd,itrd", "--pairs", "resnet14/resnet8", "--seeds", "0,1", "--demo")
     teachers = {name: c for name, c in found.items() if name.startswith("teachers/")}
