@@ -9,18 +9,19 @@ import numpy as np
 
 from kdjax.data import cache, download, stats
 from kdjax.data.order import PER_CLASS, VALID, permutation
-from kdjax.data.readers import cifar_archive, digits, folder, images, npz, tfds_folder
+from kdjax.data.readers import cifar_archive, digits, folder, images, npz, stl10, tfds_folder, tiny_imagenet
 from kdjax.data.types import Dataset, Raw, Split, check
 from kdjax.errors import UserError
 
-KNOWN_CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100}
+KNOWN_CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100, "stl10": 10, "tiny_imagenet": 200}
+OFFICIAL = (cifar_archive, stl10, tiny_imagenet)  # archives that can be fetched, and their unpacked folders
 
 
 def load(cfg, seed: int) -> Dataset:
     """The data set of `config.data`, decoded, as uint8 arrays on the host.
 
-    cfg fields: dataset ("digits", "cifar10", "cifar100", any TFDS name, or a path to a .npz, an archive or a folder),
-    dir, download, verify, stats, image_size, per_class, valid_size, cache_dir. `seed` chooses the validation images,
+    cfg fields: dataset (a name of KNOWN_CLASSES, any TFDS name, or a path to a .npz, an archive or a folder), dir,
+    download, verify, stats, image_size, per_class, valid_size, cache_dir. `seed` chooses the validation images,
     then the `per_class` training images of each class (a larger number contains a smaller one). Mean and std are those
     of the whole training data, so that a student on a subset sees what its teacher saw.
     Raises UserError, within seconds, for whatever is missing or wrong.
@@ -51,10 +52,8 @@ def locate(cfg) -> Path | None:
     """The file or folder that `cfg.dataset` names; None where there is none. Touches neither network nor contents."""
     name, places = cfg.dataset, roots(cfg)
     candidates = [found for root in places if (found := tfds_folder.find(root, name))]
-    if name in cifar_archive.LAYOUTS:
-        layout = cifar_archive.LAYOUTS[name]
-        official = [root / file for root in places for file in (layout.folder, layout.archive, "")]
-        candidates += [path for path in official if cifar_archive.recognise(path) == name]
+    candidates += [root / place for root in places for reader in OFFICIAL for place in reader.places(name)
+                   if reader.recognise(root / place) == name]
     candidates += [path for root in places for path in (root / name, root / f"{name}.npz") if _kind(path)]
     own = Path(name).expanduser()
     return next(iter(candidates), own if own.exists() and (os.sep in name or _kind(own)) else None)
@@ -117,20 +116,20 @@ def _kind(path: Path):
     """The module that reads `path`, or None."""
     if path.suffix == ".npz":
         return npz if path.is_file() else None
-    return next((kind for kind in (tfds_folder, cifar_archive, folder) if kind.recognise(path)), None)
+    return next((kind for kind in (tfds_folder, *OFFICIAL, folder) if kind.recognise(path)), None)
 
 
 def _missing(cfg) -> str:
     name, places = cfg.dataset, ", ".join(str(root) for root in roots(cfg))
     if os.sep in name or name.endswith(".npz"):
         return f"data.dataset={name}: there is no such file or folder: check the path"
-    if name not in cifar_archive.LAYOUTS:
+    if name not in download.NAMES:
         near = difflib.get_close_matches(name, KNOWN_CLASSES, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return (f"data set {name!r} not found{hint} in {places}: set data.dir to a folder that holds {name}/<version>/ "
                 "prepared by TFDS, or set data.dataset to the path of a .npz or of a folder of images by class")
     return (f"data set {name!r} not found in {places}: set data.dir to a folder that holds {name}/<version>/ prepared "
-            f"by TFDS, or put the official {cifar_archive.LAYOUTS[name].archive} into data.dir, or set "
+            f"by TFDS, or put the official {download.archive(name)} into data.dir, or set "
             "data.download=True")
 
 

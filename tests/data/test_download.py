@@ -1,5 +1,6 @@
 import hashlib
 import http.server
+import os
 import threading
 
 import pytest
@@ -69,8 +70,8 @@ def test_a_missing_file_on_the_server_is_one_sentence(server, make_cfg, tmp_path
     assert "\n" not in str(caught.value)
 
 
-def test_fetch_knows_two_names_and_says_so(tmp_path):
-    with pytest.raises(UserError, match="cifar10 and cifar100"):
+def test_fetch_knows_its_names_and_says_so(tmp_path):
+    with pytest.raises(UserError, match="cifar10, cifar100, stl10, tiny_imagenet"):
         download.fetch("imagenet", tmp_path)
 
 
@@ -78,3 +79,14 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(offered, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="choose another folder"):
         download.fetch("cifar100", tmp_path / "file" / "data")
+
+
+@pytest.mark.parametrize("name", ["stl10", "tiny_imagenet"])
+def test_the_archives_of_transfer_come_from_their_mirror_and_are_checked(server, tmp_path, monkeypatch, name):
+    reader, variable = download.OTHERS[name]
+    (server / reader.ARCHIVE).write_bytes(b"archive")
+    monkeypatch.setenv(variable, os.environ["KDJAX_CIFAR_URL"])
+    with pytest.raises(UserError, match="md5"):
+        download.fetch(name, tmp_path / "data")
+    monkeypatch.setattr(reader, "MD5", hashlib.md5(b"archive").hexdigest())
+    assert download.fetch(name, tmp_path / "data").read_bytes() == b"archive"
