@@ -8,9 +8,15 @@ import json
 import sys
 import types
 
+from kdjax.device import start
+
+if __name__ == "__main__":
+    start.begin()  # first of all: it may start this process anew
+
 from kdjax import weights
 from kdjax.config.command_line import Parser, guarded
 from kdjax.data import source
+from kdjax.device import compiled
 from kdjax.run.accuracy import check_classes, evaluate
 
 
@@ -27,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.batch_size < 1:
         parser.error(f"--batch_size={args.batch_size} is too small")
+    compiled.install()
     options = {"name": args.model} if args.model else {}
     net, variables = weights.load(args.checkpoint, **options)
     fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,

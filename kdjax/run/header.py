@@ -5,7 +5,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from kdjax.device import processes
+from kdjax.device import processes, start
 from kdjax.methods import chosen
 from kdjax.run.folder import write_json
 from kdjax.run.resume import plain
@@ -39,6 +39,7 @@ def header(config, data, task, place) -> str:
     kinds = {d.device_kind for d in place.devices}
     lines = [f"kdjax {v['kdjax']}  jax {v['jax']}  flax {v['flax']}  "
              f"on {len(place.devices)} x {', '.join(kinds)} ({config.parallel})",
+             *([f"start    {start.described()}"] if start.described() else []),
              f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, "
              f"{data.num_classes} classes",
              f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "

@@ -53,7 +53,7 @@ def run(config, data=None) -> dict:
 
 def prepare(config, path: Path, data) -> Run:
     """Networks, teacher, methods and files, with every refusal that needs no training."""
-    place = Placement(config)
+    place = Placement(config, len(data.train.labels))
     networks, frozen = teachers.load(config, data)
     task = tasks.build(config, data, networks)
     place.check_memories([name for name, method in task.methods.items() if method.has_memory])
