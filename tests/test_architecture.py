@@ -20,6 +20,7 @@ MAY = {  # room -> rooms that it may import, besides itself and EVERYONE
     "device": set(),
     "run": {"losses", "models", "methods", "step", "tasks", "data", "weights", "device"},
     "tables": {"run", "data", "weights", "models", "methods", "step", "tasks", "device"},
+    "sweeps": {"tables", "run", "data", "weights", "models", "methods", "step", "tasks", "device"},
 }
 ALIASES = {("models", "weights")}  # models.load, looked up by name when it is first asked for
 

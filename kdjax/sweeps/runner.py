@@ -6,7 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from kdjax.run.stopping import EXIT_STOPPED, StopSignal
+from kdjax.errors import EXIT_STOPPED
+from kdjax.run.stopping import StopSignal
 from kdjax.sweeps import work
 from kdjax.sweeps.jobs import Job
 from kdjax.sweeps.ledger import Ledger
