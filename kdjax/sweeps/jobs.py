@@ -5,11 +5,13 @@ import dataclasses
 import itertools
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from kdjax.config import parse
+from kdjax.config.parse import parse
 from kdjax.errors import UserError
+from kdjax.methods import canonical
 from kdjax.sweeps.spec import Spec
 from kdjax.tables import naming
 
@@ -83,12 +85,10 @@ def settings(fields: dict) -> list[str]:
 
 
 def load(arguments: list[str]):
-    """The config that these arguments of kdjax.main mean; UserErrors as there."""
-    config = parse.load(arguments[1])
-    for argument in arguments[2:]:
-        name, _, text = argument.removeprefix("--config.").partition("=")
-        parse.override(config, name, text)
-    return config
+    """The config that these arguments of kdjax.main mean; UserErrors as there, its warnings are the run's to say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return parse(arguments, canonical)
 
 
 def short(teacher: str) -> str:

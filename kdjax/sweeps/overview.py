@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 from kdjax.run.log import clock
 from kdjax.sweeps.jobs import Job
@@ -91,3 +92,15 @@ def fraction(job: Job) -> float:
         return 0.0
     curve = runs.read(job.folder).curve
     return min(1.0, curve[-1][0] / job.config.train.epochs) if curve else 0.0
+
+
+def closing(jobs: list[Job], folder: Path, status: int, out=None) -> int:
+    """The last lines: what failed, and what comes next; returns the status."""
+    failed = [job for job in jobs if job.state == "failed"]
+    for job in failed:
+        print(f"failed: {job.name}: {job.why}", file=out)
+    done = sum(job.state == "finished" for job in jobs)
+    again = "; the same command goes on" if done < len(jobs) else ""
+    print(f"{done} of {len(jobs)} jobs are done, {len(failed)} failed{again}", file=out)
+    print(f"python -m kdjax.report {folder}", file=out)
+    return status

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import traceback
 from pathlib import Path
 
-from kdjax.config import parse
+from kdjax.config import file as config_file
 from kdjax.errors import UserError
+from kdjax.sweeps import words
 
 
 @dataclasses.dataclass
@@ -34,18 +34,18 @@ class Spec:
 def from_file(text: str) -> Spec:
     """`configs/sweeps/baselines.py:demo` -> what its get_sweep("demo") says. Raises UserError naming what is wrong."""
     name, _, argument = text.partition(":")
-    path = next((p for p in (Path(name), parse.ROOT / name) if p.is_file()), None)
+    path = next((p for p in (Path(name), config_file.ROOT / name) if p.is_file()), None)
     if path is None:
         raise UserError(f"there is no sweep file {name!r}; configs/sweeps/ has some")
     try:
-        made = parse.execute(path).get_sweep(*([argument] if argument else []))
+        made = config_file.execute(path).get_sweep(*([argument] if argument else []))
         spec = Spec(**made)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         where = traceback.extract_tb(error.__traceback__)[-1].lineno
         raise UserError(f"the sweep file {path} failed (line {where}) with {type(error).__name__}: "
-                        f"{parse.first_line(error)}; correct it") from None
+                        f"{config_file.first_line(error)}; correct it") from None
     return tidy(spec, str(path))
 
 
@@ -63,34 +63,13 @@ def tidy(spec: Spec, where: str) -> Spec:
     return spec
 
 
-def words(text: str) -> tuple[str, ...]:
-    """`a,b` as its words."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def pair(text: str) -> tuple[str, str]:
-    """`TEACHER/STUDENT`, where the teacher may be a path: the last slash divides."""
-    teacher, slash, student = text.rpartition("/")
-    if not (teacher and slash and student):
-        raise UserError(f"--pairs {text!r} is not TEACHER/STUDENT, such as resnet56/resnet20")
-    return teacher, student
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """`0,1,4-6` as whole numbers."""
-    found = []
-    for word in words(text):
-        span = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
-        if span is None or int(span[2] or span[1]) < int(span[1]):
-            raise UserError(f"--seeds {word!r} is no number and no range such as 0-4")
-        found += range(int(span[1]), int(span[2] or span[1]) + 1)
-    return tuple(dict.fromkeys(found))
-
-
-def values(text: str) -> tuple[str, tuple[str, ...]]:
-    """`FIELD=V1,V2` as (field, values); semicolons divide where a value itself has commas."""
-    field, equals, rest = text.partition("=")
-    found = tuple(v.strip() for v in rest.split(";" if ";" in rest else ",") if v.strip())
-    if not (field and equals and found):
-        raise UserError(f"--grid {text!r} is not FIELD=VALUE,VALUE, such as loss.beta=0.5,1,2")
-    return field.removeprefix("config."), found
+def asked(args, fields: list[str]) -> Spec:
+    """The file's spec (args.sweep), changed by what else the command line says; fields: `--config.FIELD=VALUE` ..."""
+    made = from_file(args.sweep) if args.sweep else Spec()
+    pairs = tuple(map(words.pair, words.words(args.pairs))) if args.pairs else None
+    given = {"methods": args.methods, "pairs": pairs, "datasets": args.datasets, "seeds": args.seeds,
+             "demo": args.demo, "train_teachers": args.train_teachers}
+    made.__dict__.update({name: value for name, value in given.items() if value is not None})
+    made.grid |= dict(map(words.values, args.grid))
+    made.fields |= dict(map(words.field, fields))
+    return tidy(made, args.sweep or "sweep")

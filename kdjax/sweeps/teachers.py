@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from kdjax.config import parse
+from kdjax.config.file import ROOT
 from kdjax.errors import UserError
 from kdjax.files.download import digest
 from kdjax.methods import chosen, find
@@ -63,7 +63,7 @@ class Teachers:
     def converted(self, path: str, name: str) -> tuple[Job, str]:
         """A torch file as a folder of the sweep's own."""
         out = self.folder / "teachers" / jobs.safe(f"{jobs.short(path)}-{digest(path)[:8]}")
-        command = [str(parse.ROOT / "convert_torch_ckpt.py"), path, "--out", str(out)]
+        command = [str(ROOT / "convert_torch_ckpt.py"), path, "--out", str(out)]
         command += ["--model", name] if name else []
         return self.add(Job(f"convert {out.name}", out, command, (out / DESCRIPTION).is_file)), str(out)
 
@@ -76,10 +76,9 @@ class Teachers:
         words = [f"model={name}", f"dataset={dataset}", f"seed={self.spec.seeds[0]}"]
         spec = f"configs/vanilla.py:{','.join([*words, *(['demo'] if self.spec.demo else [])])}"
         shared = {k: v for k, v in self.spec.fields.items() if not k.startswith(APART)}
-        alone = jobs.load(["--config", spec, *jobs.settings(shared)])
-        scale = epochs / alone.train.epochs
-        milestones = tuple(max(1, round(m * scale)) for m in alone.optim.schedule.milestones)
-        shared |= {"train.epochs": epochs, "optim.schedule.milestones": milestones}
+        if epochs != config.train.epochs:
+            shared.pop("optim.schedule.milestones", None)  # meant for the students' length
+        shared |= {"train.epochs": epochs, "optim.schedule.scale": True}
         job = run_job(self.folder / "teachers", f"{name}-{jobs.safe(naming.dataset(dataset))}",
                       ["--config", spec, *jobs.settings(shared)], {"method": "vanilla", "student": name})
         job = self.add(job)

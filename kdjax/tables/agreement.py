@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdjax import models
+from kdjax import weights
 from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
@@ -73,7 +73,7 @@ def measure_all(records: list[Record], say: Callable[[str], None]) -> list[str]:
 def measure(record: Record, held: dict) -> dict:
     """ece, and where the run had one teacher, teacher_agreement and teacher_kl. held: what earlier calls computed."""
     data = dataset(record, held)
-    net, variables = models.load(record.folder)
+    net, variables = weights.load(record.folder)
     own = outputs(net, variables, data.test.images, data.mean, data.std)
     check_accuracy(record, own, data.test.labels)
     found = {"ece": calibration_error(own, data.test.labels)}
@@ -83,8 +83,8 @@ def measure(record: Record, held: dict) -> dict:
     key = (str(path), record.fields.get("teacher.name"), id(data))
     if key not in held:
         name = record.fields.get("teacher.name") if Path(path).is_file() else None
-        teacher, weights = models.load(path, name=name or None)
-        held[key] = outputs(teacher, weights, data.test.images, data.mean, data.std)
+        teacher, theirs = weights.load(path, name=name or None)
+        held[key] = outputs(teacher, theirs, data.test.images, data.mean, data.std)
     return found | {"teacher_agreement": top1_agreement(own, held[key]), "teacher_kl": divergence(own, held[key])}
 
 

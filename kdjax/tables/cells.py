@@ -3,18 +3,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable
 
-from kdjax.config import changes
-from kdjax.config.fields import default
-from kdjax.tables import naming, published, statistics
+from kdjax.config.fields import FIELDS
+from kdjax.tables import published, statistics
 from kdjax.tables.runs import Record
 from kdjax.tables.statistics import Difference, Summary
 
-REPEATS = ("seed", "experiment")  # what repeats of one experiment may differ in
-OUTSIDE = ("teacher.checkpoint", "devices", "distributed", "parallel")  # where and from which path, not what
-LENGTH = ("train.epochs", "train.steps")
+REPEATS = ("seed",)  # what repeats of one experiment may differ in
+OUTSIDE = ("experiment", "teacher.checkpoint", "parallel")  # where and from which path, not what
+BOOKKEEPING = ("always", "under jit")  # Field.may_change of what no number depends on
 PROTOCOL = ("data", "optim", "train", "replicas")  # what a student alone must share to be compared with
 
 
@@ -85,9 +83,10 @@ def distinct(records: list[Record]) -> tuple[list[Record], list[Record]]:
 
 def meaning(record: Record, repeats: bool = True) -> dict:
     """The fields that make a run another experiment (repeats: not those of a mere repeat), its teacher by accuracy."""
-    outside = (*changes.HARMLESS, *OUTSIDE, "experiment", *(REPEATS if repeats else ()))
+    outside = (*OUTSIDE, *(REPEATS if repeats else ()))
     under = lambda name: any(name == part or name.startswith(f"{part}.") for part in outside)
-    found = {k: v for k, v in (defaults() | record.fields).items() if k in LENGTH or not under(k)}
+    harmless = lambda name: name in FIELDS and FIELDS[name].may_change in BOOKKEEPING
+    found = {k: v for k, v in (defaults() | record.fields).items() if not (under(k) or harmless(k))}
     if record.fields.get("teacher.checkpoint") and record.teacher_top1 is not None:
         found["teacher top-1"] = round(record.teacher_top1, 2)
     return found
@@ -95,8 +94,8 @@ def meaning(record: Record, repeats: bool = True) -> dict:
 
 @functools.cache
 def defaults() -> dict:
-    """What a field that an older run's config lacks stands at."""
-    return naming.flat(json.loads(default().to_json()))
+    """What a field that an older run's config lacks stood at."""
+    return {name: field.default for name, field in FIELDS.items()}
 
 
 def cells(records: list[Record]) -> list[Cell]:

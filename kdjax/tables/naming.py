@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from kdjax.config.fields import renamed
 from kdjax.methods import ALIASES
 
 WITH_KD = ("kd", "vanilla", "semckd", "srrl")  # their own definition has the KL term, or no method beside it
@@ -38,11 +39,11 @@ def path_name(path: object) -> str:
 
 
 def flat(config: Mapping, prefix: str = "") -> dict:
-    """{"loss.beta": 1.0, ...} of nested blocks; lists become tuples, so that they can be compared."""
+    """{"loss.beta": 1.0, ...} of nested blocks, in today's names; lists become tuples, so that they can be compared."""
     out = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
             out |= flat(value, f"{prefix}{key}.")
         else:
-            out[f"{prefix}{key}"] = tuple(value) if isinstance(value, list) else value
+            out[renamed(f"{prefix}{key}")] = tuple(value) if isinstance(value, list) else value
     return out

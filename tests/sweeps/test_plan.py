@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from kdjax import sweep
-from kdjax.config import parse
+from kdjax.config import file as config_file
 from kdjax.errors import UserError
-from kdjax.sweeps import plan, spec
+from kdjax.sweeps import plan, spec, words
 
 
 def commands(tmp_path, *argv) -> dict[str, str]:
     """{name of the folder: command} of a command line."""
     args, fields = sweep.parser().parse_known_args([str(tmp_path / "s"), *argv])
-    jobs = plan.plan(sweep.asked(args, fields), args.folder, {"resnet56"})
+    jobs = plan.plan(spec.asked(args, fields), args.folder, {"resnet56"})
     return {str(job.folder.relative_to(tmp_path / "s")) if job.folder.is_relative_to(tmp_path) else str(job.folder):
             " ".join(job.command) for job in jobs}
 
@@ -68,7 +68,7 @@ def test_a_teachers_length_scales_its_milestones_and_takes_the_common_settings_o
     found = commands(tmp_path, "--methods", "kd", "--pairs", "resnet14/resnet8", "--demo", "--grid", "optim.lr=0.1,0.2",
                      "--config.teacher.train_epochs=5", "--config.data.per_class=9", "--config.loss.kd_temperature=3")
     (teacher,) = [c for name, c in found.items() if name.startswith("teachers/")]
-    assert "train.epochs=5" in teacher and "milestones=(3, 4, 4)" in teacher and "data.per_class=9" in teacher
+    assert "train.epochs=5" in teacher and "schedule.scale=True" in teacher and "data.per_class=9" in teacher
     assert "optim.lr" not in teacher and "kd_temperature" not in teacher
 
 
@@ -112,10 +112,10 @@ def test_a_mistake_is_one_sentence_before_anything_runs(tmp_path, argv, says):
 
 
 def test_seeds_are_numbers_and_ranges():
-    assert spec.numbers("0,2,4-6,2") == (0, 2, 4, 5, 6)
+    assert words.numbers("0,2,4-6,2") == (0, 2, 4, 5, 6)
     for wrong in ("a", "3-1", "-1"):
         with pytest.raises(UserError):
-            spec.numbers(wrong)
+            words.numbers(wrong)
 
 
 def test_a_file_gives_the_grid_and_the_command_line_wins(tmp_path):
@@ -145,5 +145,5 @@ def test_the_reproduction_runs_under_the_originals_protocol(tmp_path):
 
 def test_the_baselines_are_the_thirteen_published_pairs(shared):
     rows = (shared / "spec/published_results.csv").read_text().splitlines()[1:]
-    sweeps = parse.execute(Path("configs/sweeps/baselines.py"))
+    sweeps = config_file.execute(Path("configs/sweeps/baselines.py"))
     assert {tuple(row.split(",")[1:3]) for row in rows} == set(sweeps.SAME + sweeps.CROSS)
