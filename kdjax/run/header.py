@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kdjax.device import processes
 from kdjax.methods import chosen
+from kdjax.run.context import Run
 from kdjax.run.folder import write_json
 from kdjax.run.resume import plain
 
@@ -26,11 +27,11 @@ def versions() -> dict:
     return {"python": platform.python_version(), **{p: version(p) for p in ("kdjax", "jax", "flax", "optax", "numpy")}}
 
 
-def write_config(config, folder: Path, place) -> None:
-    """config.json: the resolved config and where it ran."""
-    processes.first(lambda: write_json(folder / "config.json", {
-        "config": plain(config), "versions": versions(), "revision": revision(),
-        "devices": [d.device_kind for d in place.devices]}))
+def write_config(run: Run) -> None:
+    """config.json: the resolved config, what it learns from, and where it ran."""
+    processes.first(lambda: write_json(run.folder / "config.json", {
+        "config": plain(run.config), "fingerprints": run.prints, "versions": versions(), "revision": revision(),
+        "devices": [d.device_kind for d in run.place.devices]}))
 
 
 def header(config, data, task, place) -> str:
