@@ -10,6 +10,7 @@ from kdjax.methods import chosen
 from kdjax.run.context import Run
 from kdjax.run.folder import write_json
 from kdjax.run.resume import plain
+from kdjax.step.schedules import base_lr
 
 
 def revision() -> str:
@@ -44,6 +45,24 @@ def header(config, data, task, place) -> str:
              f"{data.num_classes} classes",
              f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "
              f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
+             *(f"options  {line}" for line in options(config)),
+             f"optim    rate {base_lr(config):g}, {config.train.epochs} epochs, {schedule(config)}",
              *(f"{name.rstrip('0123456789'):8s} {net.network.name}: {net.network.num_params:,} parameters"
                for name, net in task.nets.items())]
     return "\n".join(lines)
+
+
+def options(config) -> list[str]:
+    """`itrd: corr_weight 2  mutual_weight 1  alpha 1.01`: what each method was told, chosen by the pair or not."""
+    blocks = {name: config.method[name] for name in chosen(config) if name in config.method}
+    show = lambda value: f"{value:g}" if isinstance(value, float) else str(value)
+    return [f"{name}: {'  '.join(f'{key} {show(value)}' for key, value in block.items() if value is not None)}"
+            for name, block in blocks.items() if hasattr(block, "items") and len(block)]
+
+
+def schedule(config) -> str:
+    """`times 0.1 after epochs 150, 180, 210`, or the schedule's kind."""
+    own = config.optim.schedule
+    if own.kind != "step" or not own.milestones:
+        return own.kind if own.kind != "step" else "constant"
+    return f"times {own.decay:g} after epochs {', '.join(map(str, own.milestones))}"
