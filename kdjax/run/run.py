@@ -10,7 +10,7 @@ from kdjax.data import source
 from kdjax.device import processes
 from kdjax.device.placement import Placement
 from kdjax.files.lock import run_lock
-from kdjax.run import companions, folder, header, log, result, resume, teachers
+from kdjax.run import companions, fingerprints, folder, header, log, result, resume, teachers
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
@@ -61,13 +61,13 @@ def prepare(config, path: Path, data) -> Run:
     speaker = log.RunLog(path, config.log.tensorboard, quiet=not processes.is_first())
     speaker.say(header.header(config, data, task, place))
     this = Run(config, path, data, task, frozen, place, speaker, StopSignal(),
-               RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history())
+               RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history(),
+               fingerprints.of(data, task, frozen))
     plan(config, task, len(data.train.labels))
     for net in task.nets.values():
         if net.role == "trained" and net.source:
             teachers.warm_start(net.network, net.source)
     this.history["teacher"] = Evaluations(this).teacher()
-    header.write_config(config, path, place)
     return this
 
 
@@ -75,7 +75,8 @@ def train(this: Run) -> dict:
     """All stages from wherever the checkpoints say; returns the result."""
     stages = plan(this.config, this.task, len(this.data.train.labels))
     saved = this.checkpoints.restore()
-    resume.check_restored(this.config, this.folder, saved, stages[-1].offset + stages[-1].steps)
+    resume.check_restored(this, saved, stages[-1].offset + stages[-1].steps)
+    header.write_config(this)
     start, state, evaluations = 0, None, Evaluations(this)
     if saved is not None:
         step, tree, meta = saved

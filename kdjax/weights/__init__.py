@@ -2,6 +2,6 @@
 
 Knows the networks; must not know data, methods or runs.
 """
-from kdjax.weights.loading import load
+from kdjax.weights.loading import load, name_at
 
-__all__ = ["load"]
+__all__ = ["load", "name_at"]

@@ -70,9 +70,7 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
     Raises UserError when the folder is not one, when its weights are damaged, when they do not fit the network, or when
     it names code that `typed` does not.
     """
-    path = pathlib.Path(path)
-    if not (path / DESCRIPTION).is_file() and (path / "student" / DESCRIPTION).is_file():
-        path = path / "student"
+    path = of_run(pathlib.Path(path))
     try:
         description = read_description(path)
         refuse_untyped(path, description["name"], typed)
@@ -98,6 +96,12 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
             f"{path} is damaged ({type(error).__name__}: {str(error)[:80]}); convert the network again."
         ) from None
     return net, _variables(path, net, leaves), metadata
+
+
+def of_run(path: pathlib.Path) -> pathlib.Path:
+    """The folder of a network itself, where `path` is the folder of the run that trained it."""
+    within = path / "student"
+    return within if not (path / DESCRIPTION).is_file() and (within / DESCRIPTION).is_file() else path
 
 
 def read_description(path: pathlib.Path) -> dict:

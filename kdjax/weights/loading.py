@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+from kdjax.errors import UserError
 from kdjax.models import Network, Variables
 from kdjax.weights import folder, torch
 
@@ -18,3 +20,13 @@ def load(path: str | os.PathLike, name: str | None = None) -> tuple[Network, Var
     if not os.path.isfile(path):
         return folder.load_network(path, name)[:2]
     return torch.load(path, name=name)[:2]
+
+
+def name_at(path: str | os.PathLike) -> str:
+    """The name of the network that lies at a path, "" where there is none or the file does not tell."""
+    try:
+        if os.path.isfile(path):
+            return torch.load(path)[0].name
+        return folder.read_description(folder.of_run(Path(path)))["name"]
+    except (UserError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
