@@ -30,7 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     options = {"name": args.model} if args.model else {}
     net, variables = weights.load(args.checkpoint, **options)
     fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,
-                                   verify=True, image_size=None, per_class=0, valid_size=0, cache_dir="")
+                                   verify=True, image_size=None, per_class=0, valid_size=0, cache_dir="",
+                                   allow_empty_classes=True)
     known = source.known_classes(args.dataset)
     check_classes(net, known or net.num_classes, args.dataset)
     data = source.load(fields, seed=0)

@@ -13,6 +13,10 @@ FIELDS = {
     "data.eval_batch_size": Field(500, "images an evaluation step; changes no result", low=1, may_change="always"),
     "data.drop_last": Field(True, "drop the last, smaller batch of an epoch"),
     "data.per_class": Field(0, "train on so many images of each class; 0: all"),
+    "data.per_class_seed": Field(0, "chooses them; runs of all seeds train on the same images"),
+    "data.exif": Field("ignore", "what is done with an orientation in an image's EXIF: `ignore` it, as torchvision does, "
+                       "or `apply` it", choices=("ignore", "apply")),
+    "data.allow_empty_classes": Field(False, "train although a class has no image"),
     "data.valid_size": Field(0, "split so many off the training images for validation"),
     "data.crop": Field(4, "padding of the random crop, in pixels; 0: none", high=4096),
     "data.flip": Field(True, "random horizontal flip"),
