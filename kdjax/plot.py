@@ -51,7 +51,7 @@ def load(args):
     """The data set of the command line."""
     return source.load(types.SimpleNamespace(
         dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats, verify=True, image_size=None,
-        per_class=0, valid_size=0, cache_dir=""), seed=0)
+        per_class=0, valid_size=0, cache_dir="", allow_empty_classes=True), seed=0)
 
 
 def outputs(path: str, args, data, feature: str = "logits") -> tuple[str, np.ndarray]:

@@ -9,9 +9,10 @@ from ml_collections import ConfigDict
 
 from kdjax.config import milestones
 from kdjax.config.check import check
+from kdjax.config.fields import renamed
 from kdjax.config.file import load
 from kdjax.config.override import override
-from kdjax.config.words import read
+from kdjax.config.words import Asked, read
 from kdjax.errors import UserError
 
 
@@ -27,9 +28,19 @@ def parse(argv: list[str], canonical: Callable[[str], str]) -> ConfigDict:
     config = copy.deepcopy(written)
     for name, text in asked.fields:
         override(config, name, text)
+    _forget_supposed_teacher(config, asked)
     check(config)
     milestones.follow(config, written)
     idle = asked.idle and f"without a meaning here, and left out: {', '.join(asked.idle)}"
     for note in filter(None, (idle, milestones.note(config, written.train.epochs))):
         warnings.warn(note, stacklevel=2)
     return config
+
+
+def _forget_supposed_teacher(config: ConfigDict, asked: Asked) -> None:
+    """A checkpoint that is given says itself what it holds: the name that the config supposes goes, one that was typed
+    stays."""
+    typed = {renamed(name) for name, _ in asked.fields}
+    arguments = [part.partition("=")[0].strip() for part in asked.spec.partition(":")[2].split(",")]
+    if "teacher.checkpoint" in typed and "teacher.name" not in typed and "teacher" not in arguments:
+        config.teacher.name = ""

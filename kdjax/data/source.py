@@ -38,6 +38,7 @@ def load(cfg, seed: int) -> Dataset:
     if train.images.shape[1] != test.images.shape[1]:
         raise UserError(f"{cfg.dataset}: training images have {train.images.shape[1]} pixels a side, test images "
                         f"{test.images.shape[1]}: set data.image_size")
+    _check_crop(cfg, train.images.shape[1])
     mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
     rows, held_out = split_valid(len(train.labels), cfg.valid_size, seed)
     rows = first_per_class(train.labels, rows, cfg.per_class, getattr(cfg, "per_class_seed", 0))
@@ -155,6 +156,14 @@ def _missing(cfg) -> str:
     return (f"data set {name!r} not found in {places}: set data.dir to a folder that holds {name}/<version>/ prepared "
             f"by TFDS, or put the official {download.archive(name)} into data.dir, or set "
             "data.download=True")
+
+
+def _check_crop(cfg, size: int) -> None:
+    """UserError for a random crop that could lie beside the image, or reflect more than there is."""
+    crop = getattr(cfg, "crop", 0)
+    if crop >= size:
+        raise UserError(f"data.crop={crop} pads images of {size} pixels by as much on every side: give less than "
+                        f"{size}, or 0 for no random crop")
 
 
 def _square(split: Split, size: int | None, where: object) -> Split:
