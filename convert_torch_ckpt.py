@@ -14,6 +14,7 @@ import sys
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # copying weights needs no accelerator
 
 from kdjax.config.command_line import Parser, guarded  # noqa: E402
+from kdjax.data import stats  # noqa: E402
 from kdjax.weights import convert  # noqa: E402
 
 
@@ -33,6 +34,9 @@ def main() -> int:
     parser.add_argument(
         "--image-size", type=int, default=32, help="the images' height and width in pixels (default: 32)"
     )
+    parser.add_argument(
+        "--stats", help="the mean and std of its training, kept beside the weights: a data set's name, or six numbers"
+    )
     writers = parser.add_mutually_exclusive_group()
     writers.add_argument("--to-torch", metavar="DIR", help="write a .pth in RepDistiller's layout")
     writers.add_argument(
@@ -44,7 +48,7 @@ def main() -> int:
         parser.error("give one of SRC, --to-torch DIR and --to-safetensors DIR")
     options = dict(name=args.model, key=args.key, part=args.part, image_size=args.image_size)
     if args.source is not None:
-        return convert.to_folder(args.source, args.out, **options)
+        return convert.to_folder(args.source, args.out, stats.given(args.stats) if args.stats else None, **options)
     return convert.to_file(args.to_torch or args.to_safetensors, args.out, torch=args.to_torch is not None, **options)
 
 

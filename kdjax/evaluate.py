@@ -1,6 +1,6 @@
 """Accuracy of a network.
 
-    python -m kdjax.evaluate CHECKPOINT --dataset=cifar10 --data_dir=DIR [--stats=imagenet] [--json]
+    python -m kdjax.evaluate CHECKPOINT --dataset=cifar10 --data_dir=DIR [--stats=network] [--json]
 """
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kdjax import weights
 from kdjax.config.command_line import Parser, guarded
 from kdjax.data import source
 from kdjax.device import compiled
+from kdjax.run import normalising
 from kdjax.run.accuracy import check_classes, evaluate
 
 
@@ -26,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", help="a converted folder, a run, or a .pth file")
     parser.add_argument("--dataset", default="cifar100")
     parser.add_argument("--data_dir", default="")
-    parser.add_argument("--stats", default="auto", help="whose mean and std: auto, cifar10, cifar100, imagenet")
+    parser.add_argument("--stats", default="auto", help="mean and std: auto (the data's), network (those of its "
+                        "training, where it says so), the name of a data set, or six numbers joined by commas")
     parser.add_argument("--model", help="the architecture, where the file does not tell; or your own class")
     parser.add_argument("--batch_size", type=int, default=500)
     parser.add_argument("--json", action="store_true")
@@ -35,13 +37,15 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--batch_size={args.batch_size} is too small")
     compiled.install()
     options = {"name": args.model} if args.model else {}
+    recorded = normalising.of_network(args.checkpoint, args.stats)
     net, variables = weights.load(args.checkpoint, **options)
-    fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,
-                                   verify=True, image_size=None, per_class=0, valid_size=0, cache_dir="",
-                                   allow_empty_classes=True)
+    fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False,
+                                   stats=recorded or args.stats, verify=True, image_size=None,
+                                   per_class=0, valid_size=0, cache_dir="", allow_empty_classes=True)
     known = source.known_classes(args.dataset)
     check_classes(net, known or net.num_classes, args.dataset)
     data = source.load(fields, seed=0)
+    normalising.warn_of(args.checkpoint, data, "--stats=network")
     check_classes(net, data.num_classes, args.dataset)
     result = evaluate(net, variables, data.test, data.mean, data.std, args.batch_size)
     print(json.dumps(result) if args.json else

@@ -46,7 +46,7 @@ def value(kind: type, text: str):
         return WORDS[text.lower()]
     if kind in (tuple, list):
         return items(text)
-    return kind(text)
+    return text if kind is object else kind(text)
 
 
 def items(text: str) -> tuple:

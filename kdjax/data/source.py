@@ -22,8 +22,8 @@ OFFICIAL = (cifar_archive, stl10, tiny_imagenet)  # archives that can be fetched
 def load(cfg, seed: int) -> Dataset:
     """The data set of `config.data`, decoded, as uint8 arrays on the host.
 
-    cfg fields: dataset (a name of KNOWN_CLASSES, any TFDS name, or a path to a .npz, an archive or a folder),
-    dir, download, verify, stats, image_size, per_class, valid_size, cache_dir; where it has them, per_class_seed, exif
+    cfg fields: dataset (a name of KNOWN_CLASSES, any TFDS name, or a path to a .npz, an archive or a folder), dir,
+    download, verify, stats, image_size, per_class, valid_size, cache_dir; where it has them, per_class_seed, exif
     and allow_empty_classes. `seed` chooses the validation images, per_class_seed the `per_class` training images of
     each class among the others (a larger number contains a smaller one). Mean and std are those of the whole training
     data, so that a student on a subset sees what its teacher saw.
@@ -38,6 +38,7 @@ def load(cfg, seed: int) -> Dataset:
     if train.images.shape[1] != test.images.shape[1]:
         raise UserError(f"{cfg.dataset}: training images have {train.images.shape[1]} pixels a side, test images "
                         f"{test.images.shape[1]}: set data.image_size")
+    _check_crop(cfg, train.images.shape[1])
     mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
     rows, held_out = split_valid(len(train.labels), cfg.valid_size, seed)
     rows = first_per_class(train.labels, rows, cfg.per_class, getattr(cfg, "per_class_seed", 0))
@@ -128,11 +129,9 @@ def _read_path(path: Path, cfg) -> Raw:
                         "images as train/<class>/ and test/<class>/")
     if kind is npz:
         return npz.read(path)
-    options = {"size": cfg.image_size}
-    if kind is cifar_archive:
-        options = {"verify": getattr(cfg, "verify", True)}
-    elif kind not in OFFICIAL:
-        options["exif"] = getattr(cfg, "exif", "ignore")
+    options = {"size": cfg.image_size, "exif": getattr(cfg, "exif", "ignore")}
+    if kind in OFFICIAL:
+        options = {"verify": getattr(cfg, "verify", True)} if kind is cifar_archive else {"size": cfg.image_size}
     logging.getLogger(__name__).info("reading %s", path)
     return cache.cached(cache.folder(cfg.cache_dir), path, kind.files(path), options,
                         lambda: check(kind.read(path, **options), path))
@@ -157,6 +156,14 @@ def _missing(cfg) -> str:
     return (f"data set {name!r} not found in {places}: set data.dir to a folder that holds {name}/<version>/ prepared "
             f"by TFDS, or put the official {download.archive(name)} into data.dir, or set "
             "data.download=True")
+
+
+def _check_crop(cfg, size: int) -> None:
+    """UserError for a random crop that could lie beside the image, or reflect more than there is."""
+    crop = getattr(cfg, "crop", 0)
+    if crop >= size:
+        raise UserError(f"data.crop={crop} pads images of {size} pixels by as much on every side: give less than "
+                        f"{size}, or 0 for no random crop")
 
 
 def _square(split: Split, size: int | None, where: object) -> Split:

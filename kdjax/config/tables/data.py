@@ -7,7 +7,8 @@ FIELDS = {
     "data.download": Field(False, "fetch the official CIFAR archive", may_change="always"),
     "data.verify": Field(True, "check the official archives' md5", may_change="always"),
     "data.cache_dir": Field("", "decoded data; empty: `~/.cache/kdjax`", may_change="always"),
-    "data.stats": Field("auto", "mean and std: `auto` (the data's own), a data set's name, or six numbers"),
+    "data.stats": Field("auto", "mean and std: `auto` (the data's own), `teacher` (what it was trained with, where it "
+                        "says so), a data set's name, or six numbers", kind=object),
     "data.image_size": Field(None, "resize to this; None: as it is", kind=int, low=8, high=4096),
     "data.batch_size": Field(64, "images a training step, on all devices together", low=1, flags=("--batch_size",)),
     "data.eval_batch_size": Field(500, "images an evaluation step; changes no result", low=1, may_change="always"),
