@@ -16,7 +16,7 @@ from kdjax.run.accuracy import check_classes, evaluate
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = Parser("kdjax.evaluate", description="Top-1, top-5 and loss of a network on a test set.")
+    parser = Parser("kdjax evaluate", description="Top-1, top-5 and loss of a network on a test set.")
     parser.add_argument("checkpoint", help="a converted folder, a run, or a .pth file")
     parser.add_argument("--dataset", default="cifar100")
     parser.add_argument("--data_dir", default="")

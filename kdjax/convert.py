@@ -1,0 +1,51 @@
+"""Convert a PyTorch checkpoint into a folder that kdjax loads, or a kdjax network back into a PyTorch file.
+
+    kdjax convert SRC [--model NAME] [--out DIR]
+    kdjax convert --to-torch DIR --out student.pth
+    kdjax convert --to-safetensors DIR --out student.safetensors
+
+SRC is any file that docs/checkpoints.md lists; DIR a converted folder, a run, or again a PyTorch file.
+`python convert_torch_ckpt.py` in a checkout is the same.
+"""
+
+import argparse
+import sys
+
+from kdjax.config.command_line import Parser, guarded
+from kdjax.weights.convert import to_file, to_folder
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = Parser("kdjax convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", nargs="?", metavar="SRC", help="the checkpoint file")
+    parser.add_argument(
+        "--model", "--arch", help="the network, if neither the folder nor the shapes tell, or to be sure"
+    )
+    parser.add_argument("--out", help="where to write; for SRC a folder (default: teachers/NAME)")
+    parser.add_argument(
+        "--key", help="the entry of the file that holds the weights (default: model, state_dict or net)"
+    )
+    parser.add_argument(
+        "--part", help="which network of a file with several: student (default), teacher, encoder_q, ..."
+    )
+    parser.add_argument(
+        "--image-size", type=int, default=32, help="the images' height and width in pixels (default: 32)"
+    )
+    writers = parser.add_mutually_exclusive_group()
+    writers.add_argument("--to-torch", metavar="DIR", help="write a .pth in RepDistiller's layout")
+    writers.add_argument(
+        "--to-safetensors", metavar="DIR", help="write a .safetensors file with PyTorch's names and layout"
+    )
+    args = parser.parse_args(argv)
+    given = [args.source, args.to_torch, args.to_safetensors]
+    if sum(source is not None for source in given) != 1:
+        parser.error("give one of SRC, --to-torch DIR and --to-safetensors DIR")
+    options = dict(name=args.model, key=args.key, part=args.part, image_size=args.image_size)
+    if args.source is not None:
+        return to_folder(args.source, args.out, **options)
+    return to_file(args.to_torch or args.to_safetensors, args.out, torch=args.to_torch is not None, **options)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
