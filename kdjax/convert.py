@@ -9,10 +9,23 @@ SRC is any file that docs/checkpoints.md lists; DIR a converted folder, a run, o
 """
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
-from kdjax.config.command_line import Parser, guarded
-from kdjax.weights.convert import to_file, to_folder
+from kdjax.config.command_line import Parser, callable_as, guarded
+from kdjax.weights import convert as converting
+
+
+def convert(path: str | os.PathLike, out: str | os.PathLike | None = None, *, model: str | None = None,
+            key: str | None = None, part: str | None = None, image_size: int = 32) -> Path:
+    """Converts a PyTorch checkpoint into a folder (`teachers/<network>` by default) and returns it.
+
+    model, key, part: which network, which entry of the file, which network in it (docs/checkpoints.md). Nothing in the
+    file is executed; UserError, with nothing written, for whatever is not fully understood.
+    """
+    return converting.convert(os.fspath(path), out and os.fspath(out), name=model, key=key, part=part,
+                              image_size=image_size)[0]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,9 +56,12 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("give one of SRC, --to-torch DIR and --to-safetensors DIR")
     options = dict(name=args.model, key=args.key, part=args.part, image_size=args.image_size)
     if args.source is not None:
-        return to_folder(args.source, args.out, **options)
-    return to_file(args.to_torch or args.to_safetensors, args.out, torch=args.to_torch is not None, **options)
+        return converting.to_folder(args.source, args.out, **options)
+    folder = args.to_torch or args.to_safetensors
+    return converting.to_file(folder, args.out, torch=args.to_torch is not None, **options)
 
+
+callable_as(__name__, convert)
 
 if __name__ == "__main__":
     sys.exit(guarded(main))

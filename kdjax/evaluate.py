@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 
 from kdjax import weights
-from kdjax.config.command_line import Parser, guarded
-from kdjax.data import source
-from kdjax.run.accuracy import check_classes, evaluate
+from kdjax.config.command_line import Parser, callable_as, guarded
+from kdjax.run.measure import evaluate
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,20 +25,16 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.batch_size < 1:
         parser.error(f"--batch_size={args.batch_size} is too small")
-    options = {"name": args.model} if args.model else {}
-    net, variables = weights.load(args.checkpoint, **options)
-    fields = types.SimpleNamespace(dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats,
-                                   verify=True, image_size=None, per_class=0, valid_size=0, cache_dir="")
-    known = source.known_classes(args.dataset)
-    check_classes(net, known or net.num_classes, args.dataset)
-    data = source.load(fields, seed=0)
-    check_classes(net, data.num_classes, args.dataset)
-    result = evaluate(net, variables, data.test, data.mean, data.std, args.batch_size)
+    net, variables = weights.load(args.checkpoint, args.model)
+    result = evaluate((net, variables), args.dataset, data_dir=args.data_dir, normalize=args.stats,
+                      batch_size=args.batch_size)
     print(json.dumps(result) if args.json else
-          f"{net.name} on {data.name}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  "
+          f"{net.name} on {args.dataset}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  "
           f"loss {result['loss']:.4f}  ({result['count']} images)")
     return 0
 
+
+callable_as(__name__, evaluate)
 
 if __name__ == "__main__":
     sys.exit(guarded(main))

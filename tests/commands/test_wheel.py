@@ -20,7 +20,8 @@ def wheel(tmp_path_factory):
     for name in ("kdjax", "configs", "convert_torch_ckpt.py", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md",
                  "LICENSE"):
         subprocess.run(["cp", "-r", ROOT / name, copy / name], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, copy],
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w",
+                    folder, copy],
                    check=True, timeout=120, capture_output=True)
     return next(folder.glob("*.whl"))
 
