@@ -14,7 +14,7 @@ from kdjax.run import fetch
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = Parser("kdjax.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("kdjax fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("teachers", help=f"the released teachers: {', '.join(fetch.TEACHERS)}")
     verb.add_argument("names", nargs="*", metavar="NAME")

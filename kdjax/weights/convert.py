@@ -10,8 +10,9 @@ from kdjax.weights import folder as export
 from kdjax.weights.torch import checkpoint as torch_checkpoint
 
 
-def to_folder(source: str, out: str | None = None, stats: tuple | None = None, **options) -> int:
-    """Convert the torch file `source` into the folder `out`, teachers/<name> by default.
+def convert(source: str, out: str | None = None, stats: tuple | None = None,
+            **options) -> tuple[pathlib.Path, Any, dict[str, Any]]:
+    """Convert the torch file `source` into the folder `out`, teachers/<name> by default: (folder, network, metadata).
 
     stats: the mean and std of its training, kept in network.json. options: as for torch_checkpoint.load. Raises
     UserError, with nothing written, when file or place is refused.
@@ -22,6 +23,12 @@ def to_folder(source: str, out: str | None = None, stats: tuple | None = None, *
     if out is None and (folder / export.DESCRIPTION).is_file():
         _refuse_another(folder, metadata)
     export.save_network(folder, net, variables, metadata)
+    return folder, net, metadata
+
+
+def to_folder(source: str, out: str | None = None, stats: tuple | None = None, **options) -> int:
+    """`convert`, with what it did on the terminal; returns the exit status."""
+    folder, net, metadata = convert(source, out, stats, **options)
     for note in metadata["notes"]:
         print(f"note: {note}", file=sys.stderr)
     print(
