@@ -87,7 +87,8 @@ def test_a_changed_length_does_and_says_what_it_does_on_the_command_line():
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"train.epoch": 2}, "did you mean config.train.epochs"), ({"train.epochs": "two"}, "not a whole number"),
-    ({"train.epochs": 0}, "too small"), ({"train": 2}, "group of fields"), ({"loss.beta": float("nan")}, "is not a finite"),
+    ({"train.epochs": 0}, "too small"), ({"train": 2}, "group of fields"),
+    ({"loss.beta": float("nan")}, "is not a finite"),
 ])
 def test_a_mistake_in_a_change_is_one_sentence(changes, said):
     with pytest.raises(UserError, match=said):
