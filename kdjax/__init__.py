@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kdjax.run.api import Result, dataset, get_config, load, train
 
 __version__ = "0.1.0"
-__all__ = ["Result", "convert", "dataset", "evaluate", "get_config", "load", "train"]
+__all__ = ["Result", "convert", "dataset", "evaluate", "export", "get_config", "load", "train"]
 
 
 def __getattr__(name: str):
@@ -23,6 +23,8 @@ def __getattr__(name: str):
         return importlib.import_module("kdjax.convert")
     if name == "evaluate":
         return importlib.import_module("kdjax.evaluate")
+    if name == "export":
+        return importlib.import_module("kdjax.export")
     return getattr(importlib.import_module("kdjax.run.api"), name)
 
 
