@@ -21,7 +21,7 @@ PAIRS = {1: ("resnet32x4", "resnet8x4"), 2: ("wrn_40_2", "wrn_16_2"), 3: ("resne
 
 def get_config(arg=None):
     args = common.pair(arg, flags=("legacy",), experiment=0, epochs=240)
-    args.teacher, args.student = common.experiment(args, PAIRS)
+    common.experiment(args, PAIRS)
     config = common.alone(args, "vanilla", args.student)
     config.program, config.teacher.name = "double_student", args.teacher
     config.data.batch_size = 128

@@ -44,7 +44,7 @@ LOGITS, SMALL_BATCH = (3, 7, 8, 9, 10, 11, 12, 13), (12, 13)
 
 def get_config(arg=None):
     args = common.pair(arg, flags=("dkd",), experiment=0, weights="first")
-    args.teacher, args.student = common.experiment(args, PAIRS)
+    common.experiment(args, PAIRS)
     config = common.distil(args, "kd")
     config.loss.update({"gamma": 1.0, "alpha": 1.0, "kd_temperature": 4.0})
     config.method.names, config.method.feat_dim = ("crd", "proto"), 128

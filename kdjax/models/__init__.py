@@ -1,6 +1,9 @@
-"""The networks: `build` one by its name, `load` a converted or a trained one. Names are those of the originals."""
+"""The networks, by the names of the originals: `build` one. (`load` is `kdjax.weights.load`.)
+
+Knows no file, no data, no method.
+"""
 import difflib
-import os
+import importlib
 from collections.abc import Callable
 from functools import partial
 
@@ -10,7 +13,7 @@ from kdjax.errors import UserError
 from kdjax.models import custom, mobilenet, resnet, resnet_v2, shufflenet, shufflenet_v2, vgg, wide_resnet
 from kdjax.models.network import Features, Functional, Network, Output, Variables
 
-__all__ = ["MODELS", "Features", "Functional", "Network", "Output", "Variables", "build", "load"]
+__all__ = ["MODELS", "Features", "Functional", "Network", "Output", "Variables", "build"]
 
 # name -> constructor(num_classes, rngs=...) of a module. Besides these: resnetD, x2, x4, a and wrn_D_W of any depth.
 MODELS: dict[str, Callable[..., nnx.Module]] = {
@@ -57,16 +60,8 @@ def build(name: str, *, num_classes: int, image_size: int = 32) -> Network:
     return Network(name, lambda rngs: constructor(num_classes=num_classes, rngs=rngs), num_classes, image_size)
 
 
-def load(path: str | os.PathLike, name: str | None = None) -> tuple[Network, Variables]:
-    """A network and its variables: from a folder (converted, exported, or a run's) or directly from a torch file.
-
-    name: the architecture as the user gave it, for a torch file that does not tell. A folder always tells, but one that
-    names a "package.module:Class" is loaded only if `name` does too. Raises UserError if the path does not exist or
-    cannot be read as a network.
-    """
-    path = os.fspath(path)
-    if not os.path.isfile(path):
-        from kdjax.weights import folder as export
-        return export.load_network(path, name)[:2]
-    from kdjax.weights.torch import checkpoint as torch_checkpoint
-    return torch_checkpoint.load(path, name=name)[:2]
+def __getattr__(name: str):
+    """`models.load` is `kdjax.weights.load`, looked up when it is first asked for: networks know no file."""
+    if name == "load":
+        return importlib.import_module("kdjax.weights").load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,8 @@ from flax import nnx
 from jax import lax
 
 from kdjax.errors import UserError
+from kdjax.models.convolution import convolve
+from kdjax.models.normalization import normalize
 
 Between = Callable[[int, jax.Array], jax.Array]  # (depth, x) -> x: what becomes of the map after group `depth`
 
@@ -84,9 +86,7 @@ class Conv(nnx.Module):
         self.padding = size[0] // 2 if padding is None else padding
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (self.stride,) * 2,
-                                     ((self.padding,) * 2,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                                     feature_group_count=self.groups)
+        y = convolve(x, self.kernel[...].astype(x.dtype), self.stride, self.padding, self.groups)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
 
 
@@ -135,22 +135,24 @@ class BatchNorm(nnx.Module):
         self.epsilon, self.momentum, self.use_running_average = epsilon, momentum, True
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        return self._by_running_statistics(x) if self.use_running_average else self._by_batch_statistics(x)
+
+    def _by_running_statistics(self, x: jax.Array) -> jax.Array:
         dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        mean, var = (self.mean[...], self.var[...]) if self.use_running_average else self._batch_statistics(x)
-        y = (x - mean.astype(x.dtype)) * lax.rsqrt(var.astype(x.dtype) + self.epsilon)
+        y = (x - self.mean[...].astype(x.dtype)) * lax.rsqrt(self.var[...].astype(x.dtype) + self.epsilon)
         if self.scale is not None:
             y = y * self.scale[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
         return y.astype(dtype)
 
-    def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    def _by_batch_statistics(self, x: jax.Array) -> jax.Array:
+        n = x.size // x.shape[-1]
         if n == 1:
             raise UserError("batch norm in training needs more than one value per channel: use a larger batch")
-        mean = x.mean(axes)
-        var = jnp.square(x - mean).mean(axes)
+        affine = (None, None) if self.scale is None else (self.scale[...], self.bias[...])
+        y, mean, var = normalize(x, *affine, self.epsilon)
         self._track(self.mean, mean)
         self._track(self.var, var * (n / (n - 1)))
-        return mean, var
+        return y
 
     def _track(self, running: nnx.BatchStat, batch: jax.Array) -> None:
         old = running[...]

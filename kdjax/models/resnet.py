@@ -12,6 +12,7 @@ from kdjax.models import layers
 from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
+DEEPEST = 1202  # of the paper's
 WIDTHS = {"": (16, 16, 32, 64), "x2": (16, 32, 64, 128), "x4": (32, 64, 128, 256), "a": (16, 16, 32, 64)}
 
 
@@ -84,6 +85,8 @@ def constructor(name: str) -> Callable[..., ResNet] | None:
     if not match:
         return None
     depth, suffix = int(match[1]), match[2] or ""
+    if depth > DEEPEST:
+        raise UserError(f"{name} is deeper than any CIFAR ResNet ({DEEPEST} layers)")
     if depth < 8 or depth % 6 != 2:
         near = max(8, round((depth - 2) / 6) * 6 + 2)
         raise UserError(f"{name}: a CIFAR ResNet has 6n+2 layers (8, 14, 20, ...); the nearest is resnet{near}{suffix}"

@@ -11,6 +11,8 @@ from kdjax.models import layers
 from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
+DEEPEST, WIDEST = 1000, 64  # far beyond the paper's 40 and 20
+
 
 class Block(nnx.Module):
     """Pre-activation block; the shortcut takes the raw input if the widths agree, else a 1x1 conv of the activated one.
@@ -87,6 +89,8 @@ def constructor(name: str) -> Callable[..., WideResNet] | None:
     if not match:
         return None
     depth, width = int(match[1]), int(match[2])
+    if depth > DEEPEST or width > WIDEST:
+        raise UserError(f"{name} is larger than any Wide ResNet ({DEEPEST} layers, {WIDEST} times as wide)")
     if depth < 10 or depth % 6 != 4 or width < 1:
         near = max(10, round((depth - 4) / 6) * 6 + 4)
         raise UserError(f"{name}: a Wide ResNet has 6n+4 layers (10, 16, 22, 28, ...) and a width of at least 1; "

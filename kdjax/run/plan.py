@@ -61,6 +61,22 @@ def steps_per_epoch(config, images: int) -> int:
     return per_epoch
 
 
+def refuse_tail(config, task: Task, data: Dataset, frozen: dict, plans: list[Plan]) -> None:
+    """UserError, before any compilation, for a last batch of one image (a replica) that a network cannot train on."""
+    images = len(data.train.labels)
+    tail = 0 if config.data.drop_last else images % config.data.batch_size
+    share = tail // config.replicas
+    if share != 1:
+        return
+    try:
+        state = jax.eval_shape(lambda: first_state(config, task, data.train.labels))
+        for p in plans:
+            term_names(config, p, state, data, frozen, batch=share)
+    except UserError as error:
+        raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on ({error}); "
+                        "set config.data.drop_last=True, or a config.data.batch_size that leaves more") from None
+
+
 def stage_lr(config, stage) -> float:
     """A pre-stage's constant rate: train.init_lr, the stage's own, or the student's base rate."""
     if config.train.init_lr is not None:
@@ -97,9 +113,9 @@ def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before
     return state._replace(metrics=no_metrics(term_names(config, p, state, data, frozen)))
 
 
-def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict) -> list[str]:
-    """The names of the stage's loss terms, by abstract evaluation."""
-    b = config.data.batch_size
+def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict, batch: int = 0) -> list[str]:
+    """The names of the stage's loss terms, by abstract evaluation. batch: images in it; 0: config.data.batch_size."""
+    b = batch or config.data.batch_size
 
     def terms(state, frozen, raw, key):
         views = {name: view.apply(raw, view.draw(key, b)) for name, view in p.objective.task.views.items()}

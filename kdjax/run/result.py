@@ -63,6 +63,6 @@ def finished(config, folder: Path) -> dict | None:
     done = read_json(folder / "result.json")
     if done is None:
         return None
-    check_resume(config, folder)
     same = done.get("epochs") == config.train.epochs and done.get("steps") == config.train.steps
+    check_resume(config, folder, strictly=same)
     return done if same and (not config.experiment.compare or done.get("alone")) else None

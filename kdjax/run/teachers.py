@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdjax import models
-from kdjax.data import source as sources
+from kdjax import weights
+from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.methods import chosen, find
 from kdjax.run.accuracy import check_classes
@@ -33,7 +33,7 @@ def read(path: str, name: str):
     if not Path(path).exists():
         raise UserError(f"there is no teacher at {path}; convert one (python convert_torch_ckpt.py FILE --out {path}), "
                         f"fetch one (python -m kdjax.fetch teachers), or train one (configs/vanilla.py)")
-    net, variables = models.load(path, name=name or None)
+    net, variables = weights.load(path, name=name or None)
     if name and name != net.name:
         raise UserError(f"{path} holds a {net.name}, not the {name} that config.teacher.name says; change one of them")
     return net, variables
@@ -43,7 +43,7 @@ def check_early(config) -> None:
     """The mistakes that can be told before any data is read, or a teacher trained."""
     if config.teacher.train_epochs and not config.teacher.checkpoint:
         return
-    classes = sources.known_classes(config.data.dataset)
+    classes = source.known_classes(config.data.dataset)
     for path, name in wanted(config):
         net, _ = read(path, name)
         check_classes(net, classes or net.num_classes, config.data.dataset)
@@ -60,7 +60,7 @@ def load(config, data) -> tuple[dict, dict]:
 
 def warm_start(student, path: str) -> dict:
     """Variables for the student from a checkpoint of the same network (config.student.checkpoint)."""
-    net, variables = models.load(path, name=student.name)
+    net, variables = weights.load(path, name=student.name)
     if (net.name, net.num_classes, net.image_size) != (student.name, student.num_classes, student.image_size):
         raise UserError(f"{path} holds {net}, not {student}; change config.student.checkpoint or config.student.name")
     return variables

@@ -9,6 +9,7 @@ import pytest
 from kdjax.config import default
 from kdjax.errors import UserError
 from kdjax.methods import METHODS, chosen
+from kdjax.step.schedules import base_lr
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
@@ -89,7 +90,6 @@ def test_the_protocol_is_the_common_one(name):
 
 @pytest.mark.parametrize(("number", "row"), enumerate(ITRD, 1))
 def test_the_thirteen_itrd_experiments_have_their_alpha_and_rate(number, row):
-    from kdjax.step.state import base_lr
     teacher, student, alpha, lr = row
     for config in (get("itrd", f"teacher={teacher},student={student}"), get("itrd", f"experiment={number}")):
         assert (config.teacher.name, config.student.name) == (teacher, student)
