@@ -36,7 +36,7 @@ def _normal(std: Callable[[tuple[int, ...]], float]):
     return lambda key, shape: jax.device_put(std(shape) * _sample(jax.random.normal, key, shape))
 
 
-def _uniform(fan: Callable[[tuple[int, ...]], int], whole: bool):
+def _uniform(fan: Callable[[tuple[int, ...]], float], whole: bool):
     """Uniform in +-1/sqrt(fan), for the whole kernel or for its bias."""
     def draw(key, shape):
         unit = 2 * _sample(jax.random.uniform, key, shape if whole else shape[-1:]) - 1
@@ -66,6 +66,7 @@ TORCH_TRANSPOSED = Initialiser(_uniform(_fan_out, True), _uniform(_fan_out, Fals
 TORCH_ZERO_BIAS = Initialiser(TORCH.kernel, _zeros)
 KAIMING_FAN_OUT = Initialiser(_normal(lambda shape: (2 / _fan_out(shape)) ** 0.5), _zeros)                      # KN-out
 KAIMING_FAN_IN = Initialiser(_normal(lambda shape: (2 / _fan_in(shape)) ** 0.5), TORCH.bias)
+KAIMING_UNIFORM = Initialiser(_uniform(lambda shape: _fan_in(shape) / 3, True), _zeros)      # a = 1: sqrt(3 / fan in)
 NORMAL_001 = Initialiser(_normal(lambda shape: 0.01), _zeros)
 
 

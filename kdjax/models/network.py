@@ -94,7 +94,9 @@ class Network(Functional):
     def __init__(self, name: str, factory: Callable[[nnx.Rngs], nnx.Module], num_classes: int, image_size: int = 32):
         super().__init__(factory)
         self.name, self.num_classes, self.image_size = name, num_classes, image_size
-        self.trunk: tuple[str, ...] = tuple(getattr(self._module(), "trunk", ()))
+        module = self._module()
+        self.trunk: tuple[str, ...] = tuple(getattr(module, "trunk", ()))
+        self.preact_norms: tuple[tuple[str, ...], ...] = tuple(getattr(module, "preact_norms", ()))
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"

@@ -86,6 +86,9 @@ def first_state(config, task: Task, labels) -> TrainState:
     """Parameters, statistics and memories before the first step. labels: [N] int, the training set's."""
     seed = config.seed
     nets = {name: _first_variables(seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    if not task.nets[task.learner].source:
+        for m, method in task.methods.items():
+            nets[task.learner]["params"] = method.start(stream(seed, f"start {m}"), nets[task.learner]["params"])
     adapters = {m: {a: f.init(stream(seed, f"adapter {m} {a}")) for a, f in method.adapters.items()}
                 for m, method in task.methods.items()}
     labels = jnp.asarray(labels)

@@ -62,6 +62,11 @@ class Passes:
             self.stats[net] = stats
         return out if role == "trained" else jax.lax.stop_gradient(out)
 
+    def parameters(self, net: str) -> Mapping[str, Any]:
+        """A network's parameters; frozen unless it is trained."""
+        found = self.variables[net]["params"]
+        return found if self.nets[net].role == "trained" else jax.lax.stop_gradient(found)
+
     def show(self, view: str, images: jax.Array) -> None:
         """Adds a view that is made inside the step."""
         self.inputs[view] = images
@@ -79,7 +84,8 @@ class Context:
     """All that the loss of one method may look at; outputs of networks that are not trained are behind stop_gradient.
 
     forward(net, view="x") -> Output: one pass a (net, view), shared by all who ask; batch statistics advance in the
-    order of the calls. `of(name)` is the same step as another method sees it.
+    order of the calls. heads(net): that network's classifier, embedding [B, D] -> logits; parameters(net): its nested
+    parameters; both frozen unless the network is trained. `of(name)` is the same step as another method sees it.
     """
 
     forward: Callable
@@ -87,6 +93,7 @@ class Context:
     adapts: Mapping[str, Adapt]
     heads: Callable[[str], Callable | None]
     name: str = ""
+    parameters: Callable[[str], Mapping[str, Any]] | None = None
 
     def of(self, method: str) -> Context:
         """The context of a method."""

@@ -43,6 +43,8 @@ class Task:
 
     def trains(self, path: tuple) -> bool:
         """Whether the main stage's optimizer owns the parameter at `path`, in the tree of `state.trainable`."""
+        if path[0] == self.learner:
+            return not any(path[1:] in method.student_frozen for method in self.methods.values())
         return path[0] != ADAPTERS or path[2] not in self.methods[path[1]].frozen
 
     def draw(self, key: jax.Array, batch) -> dict[str, dict]:

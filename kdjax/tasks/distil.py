@@ -4,13 +4,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kdjax import losses, methods, models
-from kdjax.data import views
+from kdjax.data import randaugment, views
+from kdjax.errors import UserError
 from kdjax.methods.base import Method
 from kdjax.step.device_step import DTYPES
 from kdjax.step.metrics import cross_entropy
 from kdjax.step.nets import frozen, trained
 from kdjax.step.objective import prefixed
 from kdjax.tasks.base import Task, View
+
+VIEWS = {"strong": randaugment.strong}  # what methods may ask for besides "x"
 
 
 class Distil(Task):
@@ -54,5 +57,13 @@ def build(config, data, teachers: Mapping) -> Distil:
     empty for methods without one. Raises UserError for a pair that a method cannot serve."""
     student = models.build(config.student.name, num_classes=data.num_classes, image_size=data.image_size)
     chosen = methods.build(config, student, teachers.get("teacher"))
-    main = View(*views.crop_flip(config.data, data.mean, data.std, DTYPES[config.train.dtype]))
-    return Distil(config, student, teachers, chosen, methods.chosen(config), {"x": main})
+    seen = lambda make: View(*make(config.data, data.mean, data.std, DTYPES[config.train.dtype]))
+    more = {view: seen(_maker(name, view)) for name, method in chosen.items() for view in method.views}
+    return Distil(config, student, teachers, chosen, methods.chosen(config), {"x": seen(views.crop_flip), **more})
+
+
+def _maker(method: str, view: str):
+    """What makes a view that a method asks for."""
+    if view not in VIEWS:
+        raise UserError(f"method {method!r} asks for a view {view!r}; known are 'x' and {', '.join(map(repr, VIEWS))}")
+    return VIEWS[view]
