@@ -3,6 +3,7 @@
 Compute follows the input's dtype (bfloat16 images give bfloat16 convolutions); batch norm computes in at least float32.
 Parameters are born in JAX's default float: float32, or float64 under `jax_enable_x64`.
 """
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -202,6 +203,15 @@ def max_pool(x: jax.Array) -> jax.Array:
     windows = x.reshape(x.shape[0], x.shape[1] // 2, 2, x.shape[2] // 2, 2, x.shape[3])
     top = _first_larger(windows[:, :, 0, :, 0], windows[:, :, 0, :, 1])
     return _first_larger(top, _first_larger(windows[:, :, 1, :, 0], windows[:, :, 1, :, 1]))
+
+
+def max_pool_3x3(x: jax.Array) -> jax.Array:
+    """3x3 max-pool with stride 2 and padding 1 (of -inf), [B, H, W, C] -> [B, ceil(H/2), ceil(W/2), C], gradients as in
+    `max_pool`."""
+    _, h, w, _ = x.shape
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf)
+    shifted = [padded[:, i:i + h:2, j:j + w:2] for i in range(3) for j in range(3)]
+    return functools.reduce(_first_larger, shifted)
 
 
 def _first_larger(a: jax.Array, b: jax.Array) -> jax.Array:

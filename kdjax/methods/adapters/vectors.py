@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kdjax.losses import l2_normalize
-from kdjax.models.layers import BatchNorm, Linear, Sequence, relu
+from kdjax.models.heads import WrappedBatchNorm
+from kdjax.models.layers import Linear, Sequence, relu
 from kdjax.models.network import Functional
 
 
@@ -67,16 +68,6 @@ class DCDScales(nnx.Module):
 
     def __call__(self) -> tuple[jax.Array, jax.Array]:
         return self.tau[...], self.b[...]
-
-
-class WrappedBatchNorm(nnx.Module):
-    """The 1-D batch norm that some originals keep one level deeper, under `bn`."""
-
-    def __init__(self, channels: int):
-        self.bn = BatchNorm(channels)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.bn(x)
 
 
 def linear_embed(inputs: int, outputs: int) -> Functional:
