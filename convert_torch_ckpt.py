@@ -28,7 +28,7 @@ def main() -> int:
         "--key", help="the entry of the file that holds the weights (default: model, state_dict or net)"
     )
     parser.add_argument(
-        "--part", help="which network of a file with several: student (default), teacher; weak (default), strong, teacher"
+        "--part", help="which network of several: student (default), teacher; or weak (default), strong, teacher"
     )
     parser.add_argument(
         "--keep-projection", action="store_true", help="keep an encoder's projection head of several layers"

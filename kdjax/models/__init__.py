@@ -7,13 +7,26 @@ from functools import partial
 from flax import nnx
 
 from kdjax.errors import UserError
-from kdjax.models import attention_tail, custom, encoder, heads, mobilenet, resnet, resnet_v2, shufflenet, shufflenet_v2, table_mlp, vgg, wide_resnet
+from kdjax.models import (
+    attention_tail,
+    custom,
+    encoder,
+    heads,
+    mobilenet,
+    resnet,
+    resnet_v2,
+    shufflenet,
+    shufflenet_v2,
+    table_mlp,
+    vgg,
+    wide_resnet,
+)
 from kdjax.models.network import Features, Functional, Network, Output, Variables
 
 __all__ = ["MODELS", "Features", "Functional", "Network", "Output", "Variables", "build", "load"]
 
-# name -> constructor(num_classes, rngs=...) of a module. Besides these: resnetD, x2, x4, a and wrn_D_W of any depth; the
-# encoders and table networks of other stems, sizes and widths; and any of them with a head: NAME_mlpbn1, NAME_features.
+# name -> constructor(num_classes, rngs=...) of a module. Besides these: resnetD, x2, x4, a and wrn_D_W of any depth;
+# encoders and table networks of other stems, sizes and widths; any of them with a head: NAME_mlpbn1, NAME_features.
 MODELS: dict[str, Callable[..., nnx.Module]] = {
     **{name: resnet.constructor(name) for name in (
         "resnet8", "resnet14", "resnet20", "resnet32", "resnet38", "resnet44", "resnet56", "resnet110", "resnet116",

@@ -96,14 +96,15 @@ class Network(Functional):
         self.name, self.num_classes, self.image_size = name, num_classes, image_size
         module = self._module()
         self.trunk: tuple[str, ...] = tuple(getattr(module, "trunk", ()))
-        # one input without the batch axis: a square image of 1 or 3 channels, or (channels 0) a row of `image_size` numbers
+        # one input without the batch axis: a square image of 1 or 3 channels, or (channels 0) a row of numbers
         channels = getattr(module, "channels", 3)
         self.input_shape = (image_size, image_size, channels) if channels else (image_size,)
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
 
-    def apply(self, variables: Variables, images: jax.Array, train: bool | str = False, **kwargs) -> tuple[Output, Any]:
+    def apply(self, variables: Variables, images: jax.Array, train: bool | str = False,
+              **kwargs) -> tuple[Output, Any]:
         """(Output, new batch_stats) of images [B, *input_shape] float, mostly [B, S, S, 3] with S = image_size.
 
         train: True, False, or "trunk" (train mode inside the trunk only). Others, such as an encoder's `mix`, are

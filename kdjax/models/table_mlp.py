@@ -1,7 +1,7 @@
 """The MLPs of i-Mix and DS-SRD for tables of numbers (spec/self_supervised.md, 4.2; spec/models.md, 3.12).
 
-Names: imix_mlp5_wW_plain, ssl_mlp3_wW_plain and ..._split, W the width (64 as published). `image_size` of such a network
-is the number of columns; "split" is covtype's: 10 numbers, 4 and 40 one-hot columns, a linear layer each.
+Names: imix_mlp5_wW_plain, ssl_mlp3_wW_plain and ..._split, W the width (64 as published). `image_size` of such a
+network is the number of columns; "split" is covtype's: 10 numbers, 4 and 40 one-hot columns, a linear layer each.
 """
 import itertools
 import re
