@@ -1,4 +1,4 @@
-"""The golden numbers of the self-supervised originals, ours or those of ../shared (README of golden/self_supervised)."""
+"""The golden numbers of the self-supervised originals, ours or those of ../shared (golden/self_supervised)."""
 import json
 import pathlib
 

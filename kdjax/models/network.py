@@ -96,9 +96,9 @@ class Network(Functional):
         self.name, self.num_classes, self.image_size = name, num_classes, image_size
         module = self._module()
         self.trunk: tuple[str, ...] = tuple(getattr(module, "trunk", ()))
-        # one input without the batch axis: a square image of 1 or 3 channels, or (channels 0) a row of numbers
-        channels = getattr(module, "channels", 3)
-        self.input_shape = (image_size, image_size, channels) if channels else (image_size,)
+        # one input without the batch axis: a square image of 1 or 3 channels, or what the module says (a table row)
+        square = (image_size, image_size, getattr(module, "channels", 3))
+        self.input_shape: tuple[int, ...] = getattr(module, "input_shape", square)
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
@@ -115,8 +115,8 @@ class Network(Functional):
 
     def _check(self, images: jax.Array) -> None:
         if tuple(images.shape[1:]) != self.input_shape:
-            raise UserError(f"{self.name} was built for images of shape {self.input_shape}, not {tuple(images.shape[1:])}: "
-                            "set image_size to the data's")
+            raise UserError(f"{self.name} was built for images of shape {self.input_shape}, not "
+                            f"{tuple(images.shape[1:])}: set image_size to the data's")
 
     def classify(self, variables: Variables, embedding: jax.Array) -> jax.Array:
         """The classifier head alone: [B, D] pooled vectors -> [B, classes] logits."""

@@ -1,7 +1,7 @@
 """The MLPs of i-Mix and DS-SRD for tables of numbers (spec/self_supervised.md, 4.2; spec/models.md, 3.12).
 
-Names: imix_mlp5_wW_plain, ssl_mlp3_wW_plain and ..._split, W the width (64 as published). `image_size` of such a
-network is the number of columns; "split" is covtype's: 10 numbers, 4 and 40 one-hot columns, a linear layer each.
+Names: imix_mlp5_wW_plain, ssl_mlp3_wW_plain and ..._split, W the width (64 as published). `image_size` of a plain
+one is the number of columns; "split" is for covtype's 10 numbers, 4 and 40 one-hot columns, a linear layer each.
 """
 import itertools
 import re
@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kdjax.errors import UserError
 from kdjax.models.layers import BatchNorm, Linear, Sequence, relu
 from kdjax.models.network import Features, Output
 
@@ -23,14 +22,11 @@ INPUT_WIDTH, UNITS = 64, 4                                  # of a group of colu
 
 class TableMLP(nnx.Module):
     """[B, columns] -> Output without maps; the embedding is the maxout, of 32 * width numbers."""
-    channels = 0            # rows of numbers, not images
     trunk = ("body", "last_fc")
 
     def __init__(self, depth: int, width: int, split: bool, num_classes: int, image_size: int, *, rngs: nnx.Rngs):
         self.groups = COVTYPE if split else (image_size,)
-        if split and sum(COVTYPE) != image_size:
-            raise UserError(f"a split table network is for covtype's {sum(COVTYPE)} columns, not {image_size}: "
-                            "take the plain one")
+        self.input_shape = (sum(self.groups),)
         for i, columns in enumerate(self.groups, 1):
             first = Linear(columns, INPUT_WIDTH, rngs=rngs)
             setattr(self, f"fc{i}", first if split else Sequence(first, BatchNorm(INPUT_WIDTH), relu))

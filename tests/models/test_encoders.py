@@ -154,5 +154,6 @@ def test_mixing_at_a_layer_replaces_its_map_and_no_other():
 
 
 def test_a_split_table_network_wants_covtypes_columns():
-    with pytest.raises(UserError, match="54 columns, not 10"):
-        models.build("imix_mlp5_w2_split", num_classes=4, image_size=10)
+    net = models.build("imix_mlp5_w2_split", num_classes=4)
+    with pytest.raises(UserError, match=r"shape \(54,\), not \(10,\)"):
+        net.apply(net.init(jax.random.key(0)), jnp.ones((2, 10)))
