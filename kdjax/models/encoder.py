@@ -13,10 +13,8 @@ import jax
 from flax import nnx
 
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
-
-Mix = Callable[[int, jax.Array], jax.Array]
 
 
 class Arch(NamedTuple):
@@ -89,16 +87,10 @@ def _downsample(inputs: int, outputs: int, stride: int, rngs: nnx.Rngs) -> Seque
 BLOCKS = {"basic": Basic, "bottleneck": Bottleneck}
 
 
-def unmixed(position: int, x: jax.Array) -> jax.Array:
-    """No mixing: the default of an encoder's `mix`."""
-    return x
-
-
 class Encoder(nnx.Module):
     """Stem, four stages, pooled features, `fc`. Returns an Output with five maps.
 
-    mix(position, map) may replace the map after the stem (position 1) and after stage 1..4 (2..5); position 0, the
-    input, is the caller's.
+    between(depth, map) may replace the map after the stem (depth 0) and after stage 1..4.
     """
     trunk = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 
@@ -115,20 +107,20 @@ class Encoder(nnx.Module):
             inputs = planes * block.expansion
         self.fc = Linear(inputs, num_classes, rngs=rngs)
 
-    def __call__(self, x: jax.Array, mix: Mix = unmixed) -> Output:
-        maps, preact = self.maps(x, mix)
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
+        maps, preact = self.maps(x, between)
         embedding = layers.global_average_pool(maps[-1])
         return Output(self.classify(embedding), Features(maps, preact, embedding, maps[-1]))
 
-    def maps(self, x: jax.Array, mix: Mix) -> tuple[tuple, tuple]:
+    def maps(self, x: jax.Array, between: Between) -> tuple[tuple, tuple]:
         """The five maps, and each before its ReLU (the stem's: after it, as in resnetv2)."""
         x = relu(self.bn1(self.conv1(x)))
-        x = mix(1, layers.max_pool_3x3(x) if self.large_stem else x)
+        x = between(0, layers.max_pool_3x3(x) if self.large_stem else x)
         maps, preact = [x], [x]
-        for i, stage in enumerate((self.layer1, self.layer2, self.layer3, self.layer4), 2):
+        for i, stage in enumerate((self.layer1, self.layer2, self.layer3, self.layer4), 1):
             for block in stage:
                 before, x = block(x)
-            x = mix(i, x)
+            x = between(i, x)
             maps.append(x)
             preact.append(before)
         return tuple(maps), tuple(preact)
@@ -145,8 +137,8 @@ class TwoHeads(Encoder):
         super().__init__(arch, 128, rngs=rngs)
         self.fc2 = Linear(self.fc.kernel.shape[0], num_classes, rngs=rngs)
 
-    def __call__(self, x: jax.Array, mix: Mix = unmixed) -> Output:
-        out = super().__call__(x, mix)
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
+        out = super().__call__(x, between)
         maps = out.features.maps[:-1]
         return out._replace(features=out.features._replace(maps=maps, preact=maps))
 

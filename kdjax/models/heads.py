@@ -9,6 +9,7 @@ from flax import nnx
 
 from kdjax.errors import UserError
 from kdjax.models.layers import BatchNorm, Linear, Sequence, relu
+from kdjax.models.network import Functional, Network
 
 KINDS = ("lin", "linbn", "mlp", "mlpbn1", "mlpbn")
 FEATURES = "features"                                   # no head at all: the logits are the pooled features
@@ -51,6 +52,20 @@ def head(kind: str, inputs: int, hidden: int, outputs: int, *, rngs: nnx.Rngs) -
     middle = (relu,) if kind == "mlp" else (WrappedBatchNorm(hidden), relu)
     last = (WrappedBatchNorm(outputs),) if kind == "mlpbn" else ()
     return Sequence(first, *middle, Linear(hidden, outputs, rngs=rngs), *last)
+
+
+def grouped(net: Functional, groups: int) -> Functional:
+    """The same network with every batch norm over `groups` equal parts of the batch (layers.BatchNorm)."""
+    def make(rngs):
+        module = net.factory(rngs)
+        for _, part in nnx.iter_graph(module):
+            if isinstance(part, BatchNorm):
+                part.groups = groups
+        return module
+    if groups == 1:
+        return net
+    sizes = (net.num_classes, net.image_size) if isinstance(net, Network) else ()
+    return type(net)(net.name, make, *sizes) if sizes else type(net)(make)
 
 
 def put_on(module: nnx.Module, kind: str, outputs: int, rngs: nnx.Rngs, name: str) -> nnx.Module:

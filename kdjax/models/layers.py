@@ -16,6 +16,8 @@ from jax import lax
 
 from kdjax.errors import UserError
 
+Between = Callable[[int, jax.Array], jax.Array]  # (depth, x) -> x: what becomes of the map after group `depth`
+
 
 class Initialiser(NamedTuple):
     """`kernel(key, kernel_shape)` and `bias(key, kernel_shape)`; kernels are (kh, kw, in/groups, out) or (in, out)."""
@@ -123,6 +125,8 @@ class BatchNorm(nnx.Module):
 
     In training it normalises with the biased variance mean((x-mean)**2) of the batch and updates the running
     statistics; one value per channel raises UserError, as torch raises. In evaluation it uses the running statistics.
+    groups: so many equal parts of the batch, one after another, each with its own statistics, as data-parallel workers
+    have them; the running ones are the first part's, as those of DistributedDataParallel are.
     """
     kind = "bn"
 
@@ -131,24 +135,40 @@ class BatchNorm(nnx.Module):
         self.bias = nnx.Param(constant(0.0, channels)) if affine else None
         self.mean = nnx.BatchStat(constant(0.0, channels))
         self.var = nnx.BatchStat(constant(1.0, channels))
-        self.epsilon, self.momentum, self.use_running_average = epsilon, momentum, True
+        self.epsilon, self.momentum, self.use_running_average, self.groups = epsilon, momentum, True, 1
 
     def __call__(self, x: jax.Array) -> jax.Array:
         dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.groups > 1 and not self.use_running_average:
+            return self._normalized(x, *self._group_statistics(x)).astype(dtype)
         mean, var = (self.mean[...], self.var[...]) if self.use_running_average else self._batch_statistics(x)
+        return self._normalized(x, mean, var).astype(dtype)
+
+    def _normalized(self, x: jax.Array, mean: jax.Array, var: jax.Array) -> jax.Array:
         y = (x - mean.astype(x.dtype)) * lax.rsqrt(var.astype(x.dtype) + self.epsilon)
         if self.scale is not None:
             y = y * self.scale[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
-        return y.astype(dtype)
+        return y
 
-    def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _group_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Mean and variance for every sample, [B, 1, ..., C]: those of its group."""
+        if len(x) % self.groups:
+            raise UserError(f"a batch of {len(x)} does not divide into {self.groups} groups of batch norm")
+        parts = jnp.split(x, self.groups)
+        found = [self._batch_statistics(part, track=i == 0) for i, part in enumerate(parts)]
+        wide = lambda values: jnp.repeat(jnp.stack(values), len(parts[0]), axis=0).reshape(
+            len(x), *(1,) * (x.ndim - 2), x.shape[-1])
+        return tuple(wide(values) for values in zip(*found))
+
+    def _batch_statistics(self, x: jax.Array, track: bool = True) -> tuple[jax.Array, jax.Array]:
         axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
         if n == 1:
             raise UserError("batch norm in training needs more than one value per channel: use a larger batch")
         mean = x.mean(axes)
         var = jnp.square(x - mean).mean(axes)
-        self._track(self.mean, mean)
-        self._track(self.var, var * (n / (n - 1)))
+        if track:
+            self._track(self.mean, mean)
+            self._track(self.var, var * (n / (n - 1)))
         return mean, var
 
     def _track(self, running: nnx.BatchStat, batch: jax.Array) -> None:
@@ -175,6 +195,11 @@ class Sequence(nnx.Module):
         for layer in self:
             x = x if layer is None else layer(x)
         return x
+
+
+def keep(depth: int, x: jax.Array) -> jax.Array:
+    """x: the `between` of a network whose hidden maps nobody changes."""
+    return x
 
 
 def relu(x: jax.Array) -> jax.Array:

@@ -104,14 +104,14 @@ class Network(Functional):
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
 
     def apply(self, variables: Variables, images: jax.Array, train: bool | str = False,
-              **kwargs) -> tuple[Output, Any]:
+              between: Callable[[int, jax.Array], jax.Array] | None = None) -> tuple[Output, Any]:
         """(Output, new batch_stats) of images [B, *input_shape] float, mostly [B, S, S, 3] with S = image_size.
 
-        train: True, False, or "trunk" (train mode inside the trunk only). Others, such as an encoder's `mix`, are
-        handed to the module. Raises UserError for images of another size.
+        train: True, False, or "trunk" (train mode inside the trunk only). between(depth, x) -> x: what becomes of the
+        map after group `depth` (1, 2, ...), as manifold mixup needs it. Raises UserError for images of another size.
         """
         self._check(images)
-        return super().apply(variables, images, train=train, **kwargs)
+        return super().apply(variables, images, train=train, **({} if between is None else {"between": between}))
 
     def _check(self, images: jax.Array) -> None:
         if tuple(images.shape[1:]) != self.input_shape:

@@ -22,10 +22,10 @@ HAS_QUEUE, HAS_TARGET = ("moco", "mocon"), ("moco", "mocon", "byol")
 
 
 class Nets(Protocol):
-    """forward(net, x, mix=None) -> Output of "online", "target" or "weak" on an array; adapt(name, x) of "predictor",
+    """forward(net, x, between=None) -> Output of "online", "target" or "weak" on an array; adapt(name, x) of "predictor",
     "embed_s", "embed_t"."""
 
-    def forward(self, net: str, x: jax.Array, mix: Callable | None = None) -> Any: ...
+    def forward(self, net: str, x: jax.Array, between: Callable | None = None) -> Any: ...
 
     def adapt(self, name: str, x: jax.Array) -> jax.Array: ...
 
@@ -33,6 +33,7 @@ class Nets(Protocol):
 class Options(NamedTuple):
     """What a pass computes. weak: the term of the weak student, "none" without one; strong: whether there is an online
     network at all (a frozen teacher needs none). layers: where i-Mix may mix, 0 the input, 1 the stem, 2.. the stages.
+    aligned: False leaves the teacher's features, not its keys, in the shuffled order, as the release does (D1).
     """
 
     method: str = "byol"
@@ -45,6 +46,7 @@ class Options(NamedTuple):
     beta: float = 1.0
     crd_temperature: float = 0.07
     crd_momentum: float = 0.5
+    aligned: bool = True
 
 
 class Pass(NamedTuple):
@@ -69,10 +71,10 @@ class Mixer:
         self.options, self.draws, self.rows, self._lams = options, draws, rows, {}
 
     @property
-    def inside(self) -> "Mixer | None":
-        """For the encoder's `mix`, None where mixing only ever happens at the input."""
+    def inside(self) -> Callable | None:
+        """For the encoder's `between`, None where mixing only ever happens at the input."""
         hidden = self.options.imix != "none" and any(layer > 0 for layer in self.options.layers)
-        return self if hidden else None
+        return (lambda depth, x: self(depth + 1, x)) if hidden else None
 
     def __call__(self, position: int, x: jax.Array) -> jax.Array:
         if self.options.imix == "none" or position not in self.options.layers:
@@ -157,19 +159,20 @@ def _compared(nets: Nets, o: Options, draws: dict, mixer: Mixer, x1, x2):
     if o.strong:
         out = nets.forward("online", mixer(0, x1), mixer.inside)
         q = l2_normalize(_predicted(nets, o, out.logits))
-    return q, jax.lax.stop_gradient(_keys(nets, draws, x2))
+    return q, jax.lax.stop_gradient(_keys(nets, o, draws, x2))
 
 
 def _predicted(nets: Nets, o: Options, projection: jax.Array) -> jax.Array:
     return nets.adapt("predictor", projection) if o.predictor else projection
 
 
-def _keys(nets: Nets, draws: dict, x2: jax.Array):
-    """The target's Output in the order of the images, whatever order it saw them in: features too (D1)."""
+def _keys(nets: Nets, o: Options, draws: dict, x2: jax.Array):
+    """The target's Output in the order of the images, whatever order it saw them in."""
     if "shuffle" not in draws:
         return nets.forward("target", x2)
-    back = jnp.argsort(draws["shuffle"])
-    return jax.tree.map(lambda x: x[back], nets.forward("target", x2[draws["shuffle"]]))
+    back, out = jnp.argsort(draws["shuffle"]), nets.forward("target", x2[draws["shuffle"]])
+    ordered = jax.tree.map(lambda x: x[back], out)
+    return ordered if o.aligned else ordered._replace(features=out.features)
 
 
 def compare(o: Options, q, k, queue, mixing: dict, like_byol: bool = True) -> tuple[jax.Array, jax.Array]:

@@ -147,10 +147,10 @@ def test_mixing_at_a_layer_replaces_its_map_and_no_other():
     net = models.build("imix_basic_1_1_1_1_w8", num_classes=4, image_size=16)
     variables, x = net.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
     plain, _ = net.apply(variables, x)
-    for layer in range(1, 6):
-        mixed, _ = net.apply(variables, x, mix=lambda at, h: 2 * h if at == layer else h)
+    for layer in range(5):
+        mixed, _ = net.apply(variables, x, between=lambda depth, h: 2 * h if depth == layer else h)
         same = [np.array_equal(a, b) for a, b in zip(plain.features.maps, mixed.features.maps)]
-        assert same == [i < layer - 1 for i in range(5)]
+        assert same == [i < layer for i in range(5)]
 
 
 def test_a_split_table_network_wants_covtypes_columns():
