@@ -56,9 +56,10 @@ def byol(q: Array, k: Array, *, partner: Array | None = None, lam: Array | None 
     return jnp.mean(2 - 2 * (lam * own + (1 - lam) * other))
 
 
-def retrieval(logits: Array, k: int = 1) -> Array:
-    """Percentage of rows whose own column (i for [B, >= B] logits) is among the k largest."""
-    own = jnp.take_along_axis(logits, jnp.arange(len(logits))[:, None], axis=1)
+def retrieval(logits: Array, column: Array | None = None, k: int = 1) -> Array:
+    """Percentage of rows whose own column (row i's: i, or column [B]) is among the k largest of its logits."""
+    column = jnp.arange(len(logits)) if column is None else column
+    own = jnp.take_along_axis(logits, column[:, None], axis=1)
     return 100 * jnp.mean(jnp.sum(logits > own, axis=1) < k)
 
 

@@ -66,4 +66,4 @@ def test_a_queue_orthogonal_to_the_queries_only_adds_its_count():
 def test_retrieval_counts_the_own_column_among_the_largest():
     logits = jnp.asarray([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [1.0, 2.0, 0.0]])
     np.testing.assert_allclose(selfsup.retrieval(logits), 100 / 3, rtol=1e-6)
-    np.testing.assert_allclose(selfsup.retrieval(logits, 2), 200 / 3, rtol=1e-6)
+    np.testing.assert_allclose(selfsup.retrieval(logits, k=2), 200 / 3, rtol=1e-6)
