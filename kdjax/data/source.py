@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdjax.data import cache, download, stats
+from kdjax.data import cache, download, numbers, stats, subset
 from kdjax.data.order import PER_CLASS, VALID, permutation
 from kdjax.data.readers import cifar_archive, digits, folder, images, npz, tfds_folder
 from kdjax.data.types import Dataset, Raw, Split, check
@@ -25,15 +25,27 @@ def load(cfg, seed: int) -> Dataset:
     of the whole training data, so that a student on a subset sees what its teacher saw.
     Raises UserError, within seconds, for whatever is missing or wrong.
     """
+    other = numbers.load(cfg, seed, roots(cfg))
+    return reduced(cfg, seed, _images(cfg) if other is None else other)
+
+
+def _images(cfg) -> Dataset:
+    """The whole data set of images."""
     raw = check(_read(cfg), cfg.dataset)
     train, test = (_square(split, cfg.image_size, cfg.dataset) for split in (raw.train, raw.test))
     if train.images.shape[1] != test.images.shape[1]:
         raise UserError(f"{cfg.dataset}: training images have {train.images.shape[1]} pixels a side, test images "
                         f"{test.images.shape[1]}: set data.image_size")
     mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
-    train, valid = split_valid(train, cfg.valid_size, seed)
-    train = first_per_class(train, cfg.per_class, raw.num_classes, seed)
-    return Dataset(raw.name, train, test, valid, raw.num_classes, test.images.shape[1], mean, std)
+    return Dataset(raw.name, train, test, None, raw.num_classes, test.images.shape[1], mean, std)
+
+
+def reduced(cfg, seed: int, data: Dataset) -> Dataset:
+    """What of a data set a run sees: its classes, its validation images, its images of each class."""
+    data = subset.classes(data, getattr(cfg, "class_ratio", 1.0), seed)
+    train, valid = split_valid(data.train, cfg.valid_size, seed)
+    train = first_per_class(train, cfg.per_class, data.num_classes, seed)
+    return data._replace(train=subset.share(train, getattr(cfg, "label_ratio", 1.0), seed), valid=valid)
 
 
 def known_classes(dataset: str) -> int | None:
@@ -142,4 +154,4 @@ def _square(split: Split, size: int | None, where: object) -> Split:
 
 
 def _rows(split: Split, rows: np.ndarray) -> Split:
-    return Split(split.images[rows], split.labels[rows])
+    return type(split)(*(values[rows] for values in split))

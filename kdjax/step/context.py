@@ -38,40 +38,37 @@ class Passes:
     def __init__(self, nets: Mapping[str, Net], variables: Mapping[str, Any], batch: Batch,
                  mode: Callable[[str], bool | str], ensembles: Mapping[str, tuple] | None = None):
         self.nets, self.mode, self.ensembles = nets, mode, ensembles or {}
-        self.variables, self.inputs = variables, dict(batch.inputs)
+        self.variables, self.inputs, self.how = variables, dict(batch.inputs), {}
         self.stats = {name: v["batch_stats"] for name, v in variables.items()}
         self.made = {(net, view, None): out for (net, view), out in batch.outputs.items()}
 
-    def __call__(self, net: str, view: str = "x", train: bool | None = None, between: Callable | None = None):
-        """The Output of a network on a view. train: a mode other than the stage's, for a look that must not count.
-        between: see `Network.apply`; the first to ask for a pass says it."""
+    def __call__(self, net: str, view: str = "x", train: bool | None = None):
+        """The Output of a network on a view. train: a mode other than the stage's, for a look that must not count."""
         members, temperature = self.ensembles.get(net, ((net,), 1.0))
-        outs = [self.alone(name, view, train, between) for name in members]
+        outs = [self.alone(name, view, train) for name in members]
         return outs[0] if len(outs) == 1 else _mean(outs, temperature)
 
-    def alone(self, net: str, view: str, train: bool | None, between: Callable | None = None):
+    def alone(self, net: str, view: str, train: bool | None):
         """`__call__` of one network."""
         if (net, view, train) not in self.made:
-            mode = self.mode(net) if train is None else train
-            self.made[net, view, train] = self._run(net, view, mode, between)
+            self.made[net, view, train] = self._run(net, view, self.mode(net) if train is None else train)
         return self.made[net, view, train]
 
-    def _run(self, net: str, view: str, train: bool | str, between: Callable | None):
+    def _run(self, net: str, view: str, train: bool | str):
         role = self.nets[net].role
         variables = {"params": self.variables[net]["params"], "batch_stats": self.stats[net]}
-        hidden = {} if between is None else {"between": between}
-        out, stats = self.nets[net].network.apply(variables, self.inputs[view], train=train, **hidden)
+        out, stats = self.nets[net].network.apply(variables, self.inputs[view], train=train, **self.how.get(view, {}))
         if train and role != "frozen":
             self.stats[net] = stats
         return out if role == "trained" else jax.lax.stop_gradient(out)
 
+    def show(self, view: str, images: jax.Array, **how) -> None:
+        """Adds a view that is made inside the step. how: further arguments of `apply`, such as `between`."""
+        self.inputs[view], self.how[view] = images, how
+
     def move(self, net: str, params: dict) -> None:
         """Gives a following network other parameters, for the passes to come and for the state after the step."""
         self.variables = {**self.variables, net: {**self.variables[net], "params": jax.lax.stop_gradient(params)}}
-
-    def show(self, view: str, images: jax.Array) -> None:
-        """Adds a view that is made inside the step."""
-        self.inputs[view] = images
 
     def head(self, net: str) -> Callable | None:
         """embedding [B, D] -> logits, by the network's classifier; frozen unless the network is trained."""

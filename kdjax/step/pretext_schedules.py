@@ -13,7 +13,7 @@ IMAGES, FLOOR = 256, 0.001      # images a base rate is given for; the warm-up's
 class Pretext(NamedTuple):
     """lr: per 256 images, scaled linearly with `batch`. cosine, else times `decay` from each milestone (epochs from 0).
 
-    warmup: None is the originals' rule, on for batches above 256.
+    warmup: epochs; `warm_up` is the originals' rule.
     """
 
     lr: float
@@ -23,24 +23,23 @@ class Pretext(NamedTuple):
     cosine: bool = True
     milestones: tuple[int, ...] = ()
     decay: float = 0.1
-    warmup: bool | None = None
+    warmup: int = 0
 
     @property
     def peak(self) -> float:
         return self.lr * self.batch / IMAGES
 
     @property
-    def warm_epochs(self) -> int:
-        """5, or 10 for more than 500 epochs; 0 without warm-up."""
-        on = self.batch > IMAGES if self.warmup is None else self.warmup
-        return (10 if self.epochs > 500 else 5) * on
-
-    @property
     def warm_end(self) -> float:
         """What the warm-up ends at: the cosine's value there, about a floor of a thousandth that only it has."""
         floor = FLOOR * self.peak
-        fall = (1 + math.cos(math.pi * self.warm_epochs / self.epochs)) / 2
+        fall = (1 + math.cos(math.pi * self.warmup / self.epochs)) / 2
         return floor + (self.peak - floor) * fall if self.cosine else self.peak
+
+
+def warm_up(epochs: int, batch: int, asked: bool = False) -> int:
+    """The originals' warm-up in epochs: where asked for, or for batches above 256, 5, or 10 of more than 500."""
+    return (10 if epochs > 500 else 5) * (asked or batch > IMAGES)
 
 
 def pretext_rate(schedule: Pretext):
@@ -51,10 +50,10 @@ def pretext_rate(schedule: Pretext):
         epoch = step // s.steps_per_epoch
         passed = sum((epoch >= m).astype(jnp.int32) for m in s.milestones) if s.milestones else 0
         scale = (1 + jnp.cos(jnp.pi * epoch / s.epochs)) / 2 if s.cosine else jnp.asarray(s.decay) ** passed
-        if not s.warm_epochs:
+        if not s.warmup:
             return s.peak * scale
-        warm = (step + 1) / (s.warm_epochs * s.steps_per_epoch)
-        return jnp.where(epoch < s.warm_epochs, s.warm_end * warm, s.peak * scale)
+        warm = (step + 1) / (s.warmup * s.steps_per_epoch)
+        return jnp.where(epoch < s.warmup, s.warm_end * warm, s.peak * scale)
 
     return lambda step: rate(jnp.asarray(step))
 

@@ -11,16 +11,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from kdjax import losses, methods, models
 from kdjax.data import imix
 from kdjax.losses import selfsup
 from kdjax.methods.base import Method
 from kdjax.methods.memories import bank, queue
 from kdjax.models import heads
 from kdjax.step import ema
-from kdjax.step.nets import Net, frozen, trained
+from kdjax.step.nets import Net
 from kdjax.tasks.base import Task
-from kdjax.tasks.passes import HAS_QUEUE, Mixer, Options, draw, one_pass, remember, uniform_contrast
+from kdjax.tasks.passes import Options, draw, one_pass, remember, uniform_contrast
 
 PIECES = "ssl"          # the name of what a pretext task keeps besides its networks
 NEGATIVES = ("uniform", "other_class")
@@ -91,8 +90,8 @@ class Nets:
 
     def forward(self, net: str, x: jax.Array, between: Callable | None = None):
         name, self.count = f"{PIECES}{self.count}", self.count + 1
-        self.ctx.forward.show(name, x)
-        return self.ctx.forward(net, name, between=between)
+        self.ctx.forward.show(name, x, **({} if between is None else {"between": between}))
+        return self.ctx.forward(net, name)
 
     def adapt(self, name: str, x: jax.Array):
         return self.ctx.adapt(name, x)

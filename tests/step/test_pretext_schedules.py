@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kdjax.step import ema
-from kdjax.step.pretext_schedules import Pretext, ema_decay, pretext_rate, probe_rate
+from kdjax.step.pretext_schedules import Pretext, ema_decay, pretext_rate, probe_rate, warm_up
 from tests.selfsup_golden import load
 
 
@@ -29,7 +29,7 @@ def test_pretext_learning_rates_equal_the_originals_at_every_step(case):
     data, meta = load("schedules")
     c = meta["cases"][case]
     schedule = Pretext(c["base_lr"], c["batch"], c["epochs"], c["iters_per_epoch"], c["cos"], tuple(c["milestones"]),
-                       c["decay"], c["warm_flag"] or None)
+                       c["decay"], warm_up(c["epochs"], c["batch"], c["warm_flag"]))
     with jax.enable_x64(True):
         rate = jax.vmap(pretext_rate(schedule))(jnp.arange(c["epochs"] * c["iters_per_epoch"]))
     np.testing.assert_allclose(rate, data[f"case{case}.lr"], rtol=1e-12, atol=1e-14)

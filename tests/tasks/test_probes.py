@@ -3,7 +3,7 @@ import jax
 import numpy as np
 import pytest
 
-from kdjax.run import probes
+from kdjax.tasks import probes
 from kdjax.step.pretext_schedules import probe_rate
 from tests.selfsup_golden import close, load
 
