@@ -52,9 +52,10 @@ def apply(images: jax.Array, views: Views, *, crop: int = 4, padding: str = "zer
 
 
 def normalize(images: jax.Array, mean, std, dtype=jnp.float32) -> jax.Array:
-    """(images / 255 - mean) / std as `dtype`, computed in at least float32. images: uint8 [..., 3]; mean, std: [3]."""
+    """(images / 255 - mean) / std as `dtype`, computed in at least float32. images: uint8 [..., 3]; mean, std: [3].
+    Floats are taken as they are: in 0 .. 1, or numbers of any kind with mean 0 and std 1."""
     compute = jnp.promote_types(dtype, jnp.float32)
-    scaled = images.astype(compute) / 255
+    scaled = images.astype(compute) / (255 if images.dtype == jnp.uint8 else 1)
     return ((scaled - jnp.asarray(mean, compute)) / jnp.asarray(std, compute)).astype(dtype)
 
 

@@ -108,7 +108,7 @@ class StageLoop:
         history["skipped"] += row["skipped"]
         history["seconds"] += row["seconds"]
         history["images"], history["speed_seconds"] = self.speed.images, self.speed.seconds
-        if self.main:
+        if self.main and "test_top1" in row:
             history["last"] = row
             if not history["best"] or row["test_top1"] > history["best"]["test_top1"]:
                 history["best"] = row

@@ -122,5 +122,6 @@ def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict, 
         batch = Batch(views, index, index, jnp.ones(()))
         return gradients(p.objective, state, frozen, batch, key)[1].terms
 
-    raw = jax.ShapeDtypeStruct((b, *data.train.images.shape[1:]), data.train.images.dtype)
+    seen = getattr(data.train, "raw", data.train.images)
+    raw = jax.ShapeDtypeStruct((b, *seen.shape[1:]), seen.dtype)
     return list(jax.eval_shape(terms, state, frozen, raw, jax.eval_shape(lambda: jax.random.key(0))))

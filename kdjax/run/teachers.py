@@ -15,7 +15,7 @@ def wanted(config) -> list[tuple[str, str]]:
 
     Empty for a method without a teacher; a UserError when one is needed and none is given.
     """
-    if not any(find(m).needs_teacher for m in chosen(config)):
+    if config.program != "distil" or not any(find(m).needs_teacher for m in chosen(config)):
         return []
     if not config.teacher.checkpoint:
         raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a "
@@ -49,11 +49,22 @@ def check_early(config) -> None:
 
 def load(config, data) -> tuple[dict, dict]:
     """({"teacher": network, "teacher2": ...}, {"teacher": variables, ...}), empty for a method without one."""
+    if config.program == "pretext":
+        return frozen_target(config)
     loaded = [read(path, name) for path, name in wanted(config)]
     for net, _ in loaded:
         check_classes(net, data.num_classes, data.name)
     names = ["teacher", *(f"teacher{n}" for n in range(2, len(loaded) + 1))]
     return {n: net for n, (net, _) in zip(names, loaded)}, {n: variables for n, (_, variables) in zip(names, loaded)}
+
+
+def frozen_target(config) -> tuple[dict, dict]:
+    """`load` for a pretext task: {"target": ...} where config.teacher.checkpoint names a given teacher, classes and all
+    labels aside. Its projection is what the student's is compared with."""
+    if not config.teacher.checkpoint:
+        return {}, {}
+    net, variables = read(config.teacher.checkpoint, config.teacher.name)
+    return {"target": net}, {"target": variables}
 
 
 def warm_start(student, path: str) -> dict:

@@ -38,7 +38,7 @@ class Passes:
     def __init__(self, nets: Mapping[str, Net], variables: Mapping[str, Any], batch: Batch,
                  mode: Callable[[str], bool | str], ensembles: Mapping[str, tuple] | None = None):
         self.nets, self.mode, self.ensembles = nets, mode, ensembles or {}
-        self.variables, self.inputs = variables, dict(batch.inputs)
+        self.variables, self.inputs, self.how = variables, dict(batch.inputs), {}
         self.stats = {name: v["batch_stats"] for name, v in variables.items()}
         self.made = {(net, view, None): out for (net, view), out in batch.outputs.items()}
 
@@ -57,7 +57,7 @@ class Passes:
     def _run(self, net: str, view: str, train: bool | str):
         role = self.nets[net].role
         variables = {"params": self.variables[net]["params"], "batch_stats": self.stats[net]}
-        out, stats = self.nets[net].network.apply(variables, self.inputs[view], train=train)
+        out, stats = self.nets[net].network.apply(variables, self.inputs[view], train=train, **self.how.get(view, {}))
         if train and role != "frozen":
             self.stats[net] = stats
         return out if role == "trained" else jax.lax.stop_gradient(out)
@@ -67,9 +67,13 @@ class Passes:
         found = self.variables[net]["params"]
         return found if self.nets[net].role == "trained" else jax.lax.stop_gradient(found)
 
-    def show(self, view: str, images: jax.Array) -> None:
-        """Adds a view that is made inside the step."""
-        self.inputs[view] = images
+    def show(self, view: str, images: jax.Array, **how) -> None:
+        """Adds a view that is made inside the step. how: further arguments of `apply`, such as `between`."""
+        self.inputs[view], self.how[view] = images, how
+
+    def move(self, net: str, params: dict) -> None:
+        """Gives a following network other parameters, for the passes to come and for the state after the step."""
+        self.variables = {**self.variables, net: {**self.variables[net], "params": jax.lax.stop_gradient(params)}}
 
     def head(self, net: str) -> Callable | None:
         """embedding [B, D] -> logits, by the network's classifier; frozen unless the network is trained."""

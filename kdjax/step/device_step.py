@@ -19,7 +19,7 @@ def pick(objective: Objective, seed: int, data, order, step, steps_per_epoch: in
     row = order[jnp.minimum(step % steps_per_epoch, order.shape[0] - 1)]
     index, share = place.spread(row), place.replicas_of_pmap
     view_key, method_key = jax.random.split(stream(seed, purpose, step))
-    raw, inputs, draws = data["images"][index], {}, {}
+    raw, inputs, draws = data.get("raw", data["images"])[index], {}, {}
     for number, (name, view) in enumerate(objective.task.views.items()):
         key = view_key if number == 0 else jax.random.fold_in(view_key, number)
         draws[name] = place.own_share(view.draw(key, len(row) * share), len(row))

@@ -91,7 +91,7 @@ def loss(objective: Objective, trained: dict, fixed: dict, state: TrainState, fr
     total = sum(weights[name] * value for name, value in terms.items())
     stats = {**{net: passes.stats[net] for net in state.stats},
              ADAPTERS: {name: adapt.batch_stats for name, adapt in ctx.adapts.items()}}
-    ema = {net: {"params": v["params"], "batch_stats": passes.stats[net]} for net, v in state.ema.items()}
+    ema = {net: {"params": passes.variables[net]["params"], "batch_stats": passes.stats[net]} for net in state.ema}
     return total, Seen({"total": total, **terms}, stats, memory, ema, logits)
 
 

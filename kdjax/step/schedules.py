@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from kdjax.step.pretext_schedules import Pretext, pretext_rate
+
 
 def base_lr(config) -> float:
     """`optim.lr`, or the common 0.05 with the family's exceptions by student (spec/protocols 1.2)."""
@@ -16,9 +18,13 @@ def learning_rate(config, total_steps: int):
 
     "step": base * decay ** (milestones passed); epoch m + 1, counted from 1, is the first after milestone m. "cosine":
     base * (1 + cos(pi e / epochs)) / 2 with e = epoch - 1 + schedule.offset (DS-SRD's own has offset 1). "constant":
-    base. Linear warm-up, by step, over optim.warmup_epochs.
+    base. Linear warm-up, by step, over optim.warmup_epochs. "pretext_...": see pretext_schedules.py.
     """
     base, schedule, epochs = base_lr(config), config.optim.schedule, config.train.epochs
+    if schedule.kind in ("pretext_cosine", "pretext_step"):
+        return pretext_rate(Pretext(base, config.data.batch_size, epochs, total_steps // epochs,
+                                    schedule.kind == "pretext_cosine", tuple(schedule.milestones), schedule.decay,
+                                    config.optim.warmup_epochs))
     powers = jnp.asarray([schedule.decay ** n for n in range(len(schedule.milestones) + 1)])
 
     def rate(step):

@@ -21,5 +21,11 @@ FIELDS = {
     "data.valid_size": Field(0, "split so many off the training images for validation"),
     "data.crop": Field(4, "padding of the random crop, in pixels; 0: none", high=4096),
     "data.flip": Field(True, "random horizontal flip"),
+    "data.class_ratio": Field(1.0, "share of the classes that are kept", high=1),
+    "data.label_ratio": Field(1.0, "share of each class's training images that are kept", high=1),
+    "data.table_stats": Field("train", "rows whose mean and deviation a table is standardised with; `all`: as released",
+                              choices=("train", "all")),
+    "data.sample_rate": Field(0, "of WAV files, a second; 0: 16000, fsdd 8000"),
+    "data.versions": Field(0, "augmented spectrograms made of each training recording; 0: the clean one only", high=1000),
     "data.padding": Field("zero", "`zero` or `reflect`", choices=("zero", "reflect")),
 }

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kdjax.losses import l2_normalize
+from kdjax.models.heads import WrappedBatchNorm
 from kdjax.models.layers import TORCH_ZERO_BIAS, BatchNorm, Linear, Sequence, relu
 from kdjax.models.network import Functional
 
@@ -87,16 +88,6 @@ class KDPPProjector(nnx.Module):
     def __call__(self, x: jax.Array, keep: jax.Array | None = None) -> jax.Array:
         x = self.bn(x)
         return self.linear(x if keep is None else 2 * jnp.where(keep, x, 0))
-
-
-class WrappedBatchNorm(nnx.Module):
-    """The 1-D batch norm that some originals keep one level deeper, under `bn`."""
-
-    def __init__(self, channels: int):
-        self.bn = BatchNorm(channels)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.bn(x)
 
 
 def linear_embed(inputs: int, outputs: int) -> Functional:
