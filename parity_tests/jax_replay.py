@@ -96,7 +96,7 @@ class Player:
         """A file's batch as kdjax's; the method's draws are those that it brings."""
         own = {k: self.cast(nhwc(np.asarray(v))) for k, v in batch.items()}
         draws = {self.name: {name: own[name] for name in ("contrast", "keep") if name in own}}
-        views = {"x": own["images"]} | {name: own[name] for name in self.method.views}
+        views = {"x": own["images"]} | {name: own["strong"] for name in self.method.views}
         return Batch(views, own["labels"], own.get("index"), own.get("epoch"), draws)
 
     def compiled(self, objective):

@@ -4,10 +4,10 @@ from __future__ import annotations
 from ml_collections import ConfigDict
 
 from kdjax.config.field import Field
-from kdjax.config.tables import data, methods, modern, networks, run, selfsup, training
+from kdjax.config.tables import data, ds_srd, methods, modern, networks, run, selfsup, training
 
 FIELDS: dict[str, Field] = (run.FIELDS | networks.FIELDS | methods.FIELDS | modern.FIELDS | training.FIELDS
-                            | data.FIELDS | selfsup.FIELDS)
+                            | data.FIELDS | ds_srd.FIELDS | selfsup.FIELDS)
 OPEN = {  # blocks to which a user's own methods and networks may add; the rule of what they add
     "method.": None, "optim.lr_override.": FIELDS["optim.lr_override.MobileNetV2"]}
 RENAMED = {"method.hint": "method.fitnet", "method.attention": "method.at", "method.abound": "method.ab",

@@ -8,6 +8,28 @@ import numpy as np
 from kdjax.losses.ops import Array, einsum, l2_normalize, promote, safe_sqrt, same_shape
 from kdjax.losses.response import kl_divergence
 
+MASKED = -1e9  # a logit that takes no probability, yet stays finite in float32
+
+
+def prototype_relation(u_s: Array, u_ref: Array, prototypes: Sequence[Array], density: Sequence[Array], *,
+                       present: Sequence[Array] | None = None, temperature: float = 4.0) -> Array:
+    """How a student's and a reference's embeddings relate to cluster centres (DS-SRD's PCL and augmentation programs).
+
+    u_s, u_ref: [B, D], normalised here; per clustering r, prototypes[r] unit rows [M_r, D] (the batch's own, then
+    negatives), density[r] [M_r], present[r] bool [M_r] (default: all): columns that are not present do not count.
+    Returns the scalar mean over r of kl_divergence(u_s P^T / phi, u_ref P^T / phi, temperature). Differentiable in
+    both; the reference is detached by the caller (the release's first version does not).
+    """
+    everything = present if present is not None else [jnp.ones(len(phi), bool) for phi in density]
+    rows = [l2_normalize(u) for u in promote(u_s, u_ref)]
+
+    def term(centres, phi, there):
+        centres, phi = promote(centres, phi)
+        logits = [jnp.where(there, einsum("bd,md->bm", u, centres) / phi, MASKED) for u in rows]
+        return kl_divergence(*logits, temperature=temperature)
+
+    return sum(term(*each) for each in zip(prototypes, density, everything, strict=True)) / len(prototypes)
+
 
 def prsd(z_s: Array, z_ss: Array, prototypes: Sequence[Array], density: Sequence[Array], *,
          temperature: float = 4.0) -> Array:

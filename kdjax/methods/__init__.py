@@ -30,6 +30,7 @@ from kdjax.methods.nkd import NKD
 from kdjax.methods.nst import NST
 from kdjax.methods.ofd import OFD
 from kdjax.methods.pkt import PKT
+from kdjax.methods.proto import Proto
 from kdjax.methods.reviewkd import ReviewKD
 from kdjax.methods.rkd import RKD
 from kdjax.methods.rld import RLD
@@ -47,7 +48,8 @@ __all__ = ["ALIASES", "METHODS", "Adapt", "Method", "Stage", "build", "canonical
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (
     Vanilla, KD, FitNet, AT, SP, CC, VID, RKD, PKT, AB, FT, FSP, NST, KDSVD, CRD, ITRD, ICKD, DCD, RRD, EGA, WSLD, DKD,
-    SemCKD, SRRL, SimKD, OFD, ReviewKD, DIST, LSKD, MLKD, CATKD, CTKD, NKD, TTM, WTTM, SDD, KDPP, RLD)}
+    SemCKD, SRRL, SimKD, OFD, ReviewKD, DIST, LSKD, MLKD, CATKD, CTKD, NKD, TTM, WTTM, SDD, KDPP, RLD,
+    Proto)}
 
 ALIASES = {  # the flags of the original programs
     "hint": "fitnet", "attention": "at", "similarity": "sp", "correlation": "cc", "abound": "ab", "factor": "ft",

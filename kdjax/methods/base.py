@@ -63,6 +63,8 @@ class Method:
     def __init__(self, student, teacher, config):
         self.student, self.teacher, self.config = student, teacher, config
         self.adapters: dict[str, Any] = {}
+        self.own_weight: float | None = None  # of its terms, where that is not beta
+        self.followers: dict[str, dict] = {}  # further networks that are averages of another: see tasks.base.followers
         self.frozen: frozenset[str] = frozenset()  # never optimised in the main stage: no gradient, no decay
         self.eval_mode: frozenset[str] = frozenset()  # batch norm of these in eval mode in the main stage
         self.student_frozen: frozenset[tuple[str, ...]] = frozenset()  # paths in the student's parameters: the same

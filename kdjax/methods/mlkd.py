@@ -12,7 +12,7 @@ class MLKD(Method):
     """
 
     name, paper, year, taps = "mlkd", "Jin et al., CVPR", 2023, "logits of two views"
-    views = ("strong",)
+    views = ("randaugment",)
 
     def __init__(self, student, teacher, config):
         super().__init__(student, teacher, config)
@@ -20,6 +20,6 @@ class MLKD(Method):
 
     def loss(self, ctx, memory):
         o, weak = self.config.method.mlkd, (ctx.student.logits, ctx.teacher.logits)
-        strong = tuple(ctx.forward(net, "strong").logits for net in ("student", "teacher"))
+        strong = tuple(ctx.forward(net, "randaugment").logits for net in ("student", "teacher"))
         kd, cc, bc = losses.mlkd(*weak, *strong, temperature=o.temperature, standardize=o.standardize)
         return {"kd": kd, "cc": cc, "bc": bc, "strong_ce": cross_entropy(strong[0], ctx.labels)}, memory

@@ -9,7 +9,7 @@ from flax import nnx
 
 from kdjax.errors import UserError
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
 DEEPEST = 1202  # of the paper's
@@ -63,12 +63,13 @@ class ResNet(nnx.Module):
         self.head = "linear" if option == "A" else "fc"        # the released option A networks call it so
         setattr(self, self.head, Linear(widths[-1], num_classes, init if option == "A" else layers.TORCH, rngs=rngs))
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = relu(self.bn1(self.conv1(x)))
         maps, preact = [x], [x]
-        for stage in (self.layer1, self.layer2, self.layer3):
+        for depth, stage in enumerate((self.layer1, self.layer2, self.layer3), 1):
             for block in stage:
                 before, x = block(x)
+            x = between(depth, x)
             maps.append(x)
             preact.append(before)
         embedding = layers.global_average_pool(x)

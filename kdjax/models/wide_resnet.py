@@ -8,7 +8,7 @@ from flax import nnx
 
 from kdjax.errors import UserError
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
 DEEPEST, WIDEST = 1000, 64  # far beyond the paper's 40 and 20
@@ -67,10 +67,12 @@ class WideResNet(nnx.Module):
         self.bn1 = BatchNorm(widths[3])
         self.fc = Linear(widths[3], num_classes, layers.TORCH_ZERO_BIAS, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         f0 = self.conv1(x)
         _, f1 = self.block1(f0)
+        f1 = between(1, f1)
         pre1, f2 = self.block2(f1)
+        f2 = between(2, f2)
         pre2, f3 = self.block3(f2)
         pre3 = self.bn1(f3)
         last = relu(pre3)

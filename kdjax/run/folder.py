@@ -21,10 +21,15 @@ NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that
 def workdir(config) -> Path:
     """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
-        [*chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
-         f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
+        [*programme(config), *chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset,
+         f"s{config.seed}", f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
     return folder
+
+
+def programme(config) -> list[str]:
+    """What a run's name says of its program, where that is more than its methods."""
+    return [word for word in (config.program.replace("distil", ""), config.mix.mode) if word]
 
 
 def write_json(path: Path, value) -> None:

@@ -48,8 +48,8 @@ def header(config, data, task, place) -> str:
              f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
              *(f"options  {line}" for line in options(config)),
              f"optim    rate {base_lr(config):g}, {config.train.epochs} epochs, {schedule(config)}",
-             *(f"{name.rstrip('0123456789'):8s} {net.network.name}: {net.network.num_params:,} parameters"
-               for name, net in task.nets.items())]
+             *(f"{name.rstrip('0123456789'):8s} {getattr(net.network, 'name', 'a head')}: {net.network.num_params:,} "
+               f"parameters" for name, net in task.nets.items())]
     return "\n".join(lines)
 
 

@@ -12,8 +12,9 @@ from kdjax.run import teachers
 from kdjax.step import ema
 from kdjax.step.context import Batch
 from kdjax.step.metrics import no_metrics
+from kdjax.step.nets import FRESH
 from kdjax.step.objective import Objective
-from kdjax.step.optimizer import partition, sgd
+from kdjax.step.optimizer import own_rates, partition, sgd
 from kdjax.step.random import stream
 from kdjax.step.schedules import base_lr, learning_rate
 from kdjax.step.state import TrainState, trainable
@@ -45,7 +46,8 @@ def plan(config, task: Task, images: int) -> list[Plan]:
             plans.append(Plan(f"{name}: {stage.name}", objective, config.train.init_epochs, steps, per_epoch, offset))
             offset += steps
     steps = config.train.steps or config.train.epochs * per_epoch
-    objective = Objective(task, sgd(config, learning_rate(config, steps)), skip_bad_steps=skip)
+    tx = own_rates(sgd(config, learning_rate(config, steps)), task.rates, base_lr(config))
+    objective = Objective(task, tx, skip_bad_steps=skip)
     return [*plans, Plan("main", objective, -(-steps // per_epoch), steps, per_epoch, offset)]
 
 
@@ -93,8 +95,10 @@ def first_state(config, task: Task, labels) -> TrainState:
                 for m, method in task.methods.items()}
     labels = jnp.asarray(labels)
     memory = {m: method.init_memory(stream(seed, f"memory {m}"), labels) for m, method in task.methods.items()}
+    followers = {name: net.network.init(stream(seed, name)) for name, net in task.nets.items() if net.source == FRESH}
     state = TrainState(params={n: v["params"] for n, v in nets.items()},
-                       stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory)
+                       stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory,
+                       ema=followers)
     return ema.start(state, task.nets)
 
 

@@ -8,14 +8,16 @@ from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.methods import chosen, find
 from kdjax.run.accuracy import check_classes
+from kdjax.tasks import TAUGHT
 
 
 def wanted(config) -> list[tuple[str, str]]:
     """(path, name or "") of every teacher: config.teacher.checkpoint and .name, several separated by commas.
 
-    Empty for a method without a teacher; a UserError when one is needed and none is given.
+    Empty for a method without a teacher, and for a program that makes its own; a UserError when one is needed and none
+    is given.
     """
-    if config.program != "distil" or not any(find(m).needs_teacher for m in chosen(config)):
+    if config.program not in TAUGHT or not any(find(m).needs_teacher for m in chosen(config)):
         return []
     if not config.teacher.checkpoint:
         raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a "

@@ -105,7 +105,7 @@ def test_mlkd_asks_for_the_strong_view_whose_labels_weigh_as_the_weak_ones():
     config = fakes.config()
     config.loss.update({"gamma": 0.1, "beta": 0.9})
     method = METHODS["mlkd"](SMALL, SAME, config)
-    assert method.views == ("strong",)
+    assert method.views == ("randaugment",)
     np.testing.assert_allclose(0.9 * method.term_weights["strong_ce"], 0.1)
     strong = fakes.seen_again(fakes.output(SMALL, 0)).logits
     want = -jnp.mean(jax.nn.log_softmax(strong)[jnp.arange(fakes.B), fakes.batch().labels])
