@@ -27,7 +27,8 @@ def result(config, history: dict, student: str, teacher: str) -> dict:
     """The contents of result.json. The headline is the last epoch's; best is chosen on the test set and named so."""
     seconds = history["speed_seconds"]
     return {"program": config.program, "method": list(chosen(config)), "student": student, "teacher": teacher,
-            "dataset": config.data.dataset, "seed": config.seed, "epochs": config.train.epochs, "steps": config.train.steps,
+            "dataset": config.data.dataset, "seed": config.seed, "epochs": config.train.epochs,
+            "steps": config.train.steps,
             "last": scores(history["last"]), "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
             "skipped_steps": history["skipped"], "wall_clock_seconds": round(history["seconds"], 3),
             "images_per_second": round(history["images"] / seconds, 1) if seconds else None}
