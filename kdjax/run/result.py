@@ -8,7 +8,7 @@ from kdjax.run.folder import read_json
 from kdjax.run.log import clock, table
 from kdjax.run.resume import check_resume
 
-OURS = ("test", "train")  # an epoch's record has these scores under other names, or not of the evaluations
+OURS = ("test", "train")  # what an epoch's record has under other names here, or does not measure
 
 
 def no_history() -> dict:

@@ -12,7 +12,9 @@ from kdjax.methods import METHODS, chosen
 from kdjax.step.schedules import base_lr
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
-FILES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+EVERY = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+PROGRAMS = {"ds_srd", "ds_srd_aug", "ds_srd_proto"}  # whole programs, tested by themselves
+FILES = [name for name in EVERY if name not in PROGRAMS]
 
 WEIGHTS = {  # spec/protocols.md, section 2: gamma, alpha, beta
     "kd": (0.1, 0.9, 0), "fitnet": (1, 0, 100), "at": (1, 0, 1000), "sp": (1, 0, 3000), "cc": (1, 0, 0.02),
