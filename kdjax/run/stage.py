@@ -34,8 +34,8 @@ class Stage:
         self.config, self.plan, self.held, self.place = config, p, held, place
         self.terms, self.step = list(state.metrics["sums"]), int(np.asarray(state.step))
         self.state = place.put_state(state)
-        self.compiled = place.compile(device_step.make(p.objective, config.seed, p.steps_per_epoch, p.name, place,
-                                                       config.replicas))
+        self.compiled = place.compile(device_step.make(p.objective, p.steps_per_epoch, p.name, place, config.replicas))
+        self.data = held.train | {"seed": place.put_state(np.uint32(config.seed))}
 
     def begin_epoch(self, epoch: int, fresh: bool) -> None:
         """The epoch's batches; fresh: its first step is next, so its counters start anew."""
@@ -46,6 +46,6 @@ class Stage:
     def dispatch(self, ballot):
         """One step, sent to the devices; returns its tick, which may be waited for."""
         batch = self.orders.holding(self.step % self.plan.steps_per_epoch)
-        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, batch, ballot)
+        self.state, tick = self.compiled(self.state, self.held.frozen, self.data, batch, ballot)
         self.step += 1
         return tick

@@ -13,7 +13,7 @@ from kdjax.step.update import apply_gradients, gradients, update
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 
 
-def pick(objective: Objective, seed: int, data, order, step, steps_per_epoch: int, purpose: str, place):
+def pick(objective: Objective, seed, data, order, step, steps_per_epoch: int, purpose: str, place):
     """(Batch, key) of one step: its images seen in the task's views. order: [steps, B], or [steps, B / share] under
     pmap, where every replica draws for the whole batch and keeps its own part."""
     row = order[jnp.minimum(step % steps_per_epoch, order.shape[0] - 1)]
@@ -28,13 +28,14 @@ def pick(objective: Objective, seed: int, data, order, step, steps_per_epoch: in
     return Batch(inputs, data["labels"][index], index, epoch, {"views": draws}), method_key
 
 
-def make(objective: Objective, seed: int, steps_per_epoch: int, purpose: str, place, replicas: int = 1):
+def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replicas: int = 1):
     """step(state, frozen, data, order, wishes) -> (state, tick) for `place.compile`. tick: whether any process
-    wishes to stop, in a buffer of its own that the loop may wait for."""
+    wishes to stop, in a buffer of its own that the loop may wait for. data: images, labels, and the seed (uint32), an
+    input so that runs which differ in nothing else share one compiled program."""
     share, axis = place.replicas_of_pmap, place.axis
 
     def step(state, frozen, data, order, wishes=False):
-        batch, key = pick(objective, seed, data, order, state.step, steps_per_epoch, purpose, place)
+        batch, key = pick(objective, data["seed"], data, order, state.step, steps_per_epoch, purpose, place)
         if axis is not None:
             key = jax.random.split(key, share)[jax.lax.axis_index(axis)] if share > 1 else key
             grads, seen = gradients(objective, state, frozen, batch, key, axis)

@@ -13,6 +13,7 @@ from kdjax import main
 from kdjax.config.command_line import guarded
 from kdjax.data import source as sources
 from kdjax.device import processes
+from kdjax.device.placement import Placement
 from kdjax.files.lock import run_lock
 from kdjax.run import folder as run_folder
 from kdjax.run.checkpoints import RunCheckpoints
@@ -274,3 +275,22 @@ def test_a_full_or_read_only_disk_is_refused_before_anything_starts(small_disk, 
     assert run(small_disk[0] / "run") == 2 and "cannot write in" in capsys.readouterr().err
     assert small_disk[1]("ro")
     assert run(small_disk[0] / "run") == 2 and "Read-only file system" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_the_seed_alone_share_their_compiled_step(tmp_path, monkeypatch):
+    """A sweep over seeds compiles once: the seed is an input of the step, not a constant in it."""
+    lowered = []
+    compile_step = Placement.compile
+
+    def noting(self, step):
+        compiled = compile_step(self, step)
+
+        def call(*args):
+            if not lowered or lowered[-1][0] is not compiled:
+                lowered.append((compiled, compiled.lower(*args).as_text()))
+            return compiled(*args)
+        return call
+    monkeypatch.setattr(Placement, "compile", noting)
+    assert run(tmp_path / "a", "--config.seed=0") == run(tmp_path / "b", "--config.seed=1") == 0
+    assert len(lowered) == 2 and lowered[0][1] == lowered[1][1]
+    assert weights(tmp_path / "a") != weights(tmp_path / "b")
