@@ -92,7 +92,8 @@ class Foresight:
         index, views = (np.resize(part.astype(np.int32), filled).reshape(-1, size) for part in (index, views))
         fill, place = self._fill(net, view), self.place
         data = self.held.split("train")
-        parts = [fill(self.held.seen[net], data.get("raw", data["images"]), place.put(i, place.stacked), place.put(v, place.stacked))
+        raw = data.get("raw", data["images"])
+        parts = [fill(self.held.seen[net], raw, place.put(i, place.stacked), place.put(v, place.stacked))
                  for i, v in zip(index, views)]
         return np.concatenate([np.asarray(part) for part in parts])[:len(numbers)]
 
