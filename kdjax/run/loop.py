@@ -39,6 +39,8 @@ class StageLoop:
             self.train_epoch(epoch)
             if epoch == p.epochs or epoch % self.config.checkpoint.every_epochs == 0:
                 self.save(epoch)
+        if said := self.stage.foresight.said():
+            run.log.say(f"{p.name}: {said}")
         return self.place.get(self.stage.state)
 
     def train_epoch(self, epoch: int) -> None:

@@ -12,10 +12,12 @@ from kdjax.step.state import ADAPTERS, TrainState
 
 
 class View(NamedTuple):
-    """How training sees raw inputs: draw(key, n) -> all that is random; apply(raw, draws) -> what a network takes."""
+    """How training sees raw inputs: draw(key, n) -> all that is random; apply(raw, draws) -> what a network takes.
+    numbering: a `kdjax.data.views.Numbering` where the views of an image can be counted, else None."""
 
     draw: Callable[[jax.Array, int], Any]
     apply: Callable[[jax.Array, Any], jax.Array]
+    numbering: Any = None
 
 
 class Evaluation(NamedTuple):

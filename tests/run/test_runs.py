@@ -184,8 +184,8 @@ def poison(monkeypatch):
     """A cross-entropy that is NaN in steps 3 and 8, counted from 1."""
     pick, main_terms = device_step.pick, Distil.terms
 
-    def marked(objective, seed, data, order, number, *rest):
-        batch, key = pick(objective, seed, data, order, number, *rest)
+    def marked(objective, given, frozen, data, order, number, *rest):
+        batch, key = pick(objective, given, frozen, data, order, number, *rest)
         poison = jnp.where((number == 2) | (number == 7), jnp.nan, 1)
         return batch._replace(draws={**batch.draws, "poison": poison}), key
 
