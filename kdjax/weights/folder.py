@@ -172,13 +172,16 @@ def save_safetensors(path: str | os.PathLike, net, variables: dict, metadata: di
 
 
 def refuse_to_overwrite(path: pathlib.Path) -> None:
-    """UserError if `path` is neither free, nor an empty folder, nor a network's folder."""
+    """UserError if a network may not be written to `path`."""
+    if not is_free(path):
+        raise UserError(f"{path} exists and is not a network's folder; choose another place with --out.")
+
+
+def is_free(path: pathlib.Path) -> bool:
+    """Whether `path` is free, an empty folder, or a network's folder, which may be replaced."""
     if path.is_dir():
-        if (path / DESCRIPTION).is_file() or not any(path.iterdir()):
-            return
-    elif not path.exists():
-        return
-    raise UserError(f"{path} exists and is not a network's folder; choose another place with --out.")
+        return (path / DESCRIPTION).is_file() or not any(path.iterdir())
+    return not path.exists()
 
 
 @contextlib.contextmanager
