@@ -31,8 +31,8 @@ def export(source: str | os.PathLike, to: str = "stablehlo", out: str | os.PathL
         raise UserError(f"{source} does not say with which mean and std it was trained; add --stats, a data set's name "
                         "such as cifar100 or six numbers")
     if to in serving.PROGRAMS and (part := not_alone(source)):
-        raise UserError(f"a student of {part} is deployed with parts that its folder does not hold, and computes nothing "
-                        "useful without them; export another method's, or its weights with --to safetensors")
+        raise UserError(f"a student of {part} is deployed with parts that its folder does not hold, and is useless "
+                        "without them; export another method's, or its weights with --to safetensors")
     return serving.export(source, to, out, normalization=pair if preprocess else None, model=model)
 
 
