@@ -68,8 +68,9 @@ def usage() -> str:
 
 def script() -> int:
     """The console script's entry: mistakes become one sentence."""
-    if len(sys.argv) > 1 and (sys.argv[1] in COMPUTING or sys.argv[1].startswith("--config")):
-        start.begin()
+    words = sys.argv[1:]
+    if words and (words[0] in COMPUTING or words[0].startswith("--config")) and not set(words) & {"-h", "--help"}:
+        start.begin()  # first of all: it may start this process anew
     return guarded(main)
 
 

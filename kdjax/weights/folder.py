@@ -160,14 +160,14 @@ def save_torch(path: str | os.PathLike, net, variables: dict, metadata: dict | N
     """
     metadata = metadata or {}
     scalars = {key: metadata[key] for key in ("epoch", "accuracy") if isinstance(metadata.get(key), int | float)}
-    with _writing(path):
+    with writing(path):
         torch_writer.write(path, _torch_arrays(net, variables, metadata), scalars)
 
 
 def save_safetensors(path: str | os.PathLike, net, variables: dict, metadata: dict | None = None) -> None:
     """Write a `.safetensors` file with torch's names and layout. Raises UserError if it cannot be written."""
     about = {"model": net.name, "num_classes": str(net.num_classes), "image_size": str(net.image_size), "format": "pt"}
-    with _writing(path):
+    with writing(path):
         atomic_write_bytes(path, save(_torch_arrays(net, variables, metadata or {}), about))
 
 
@@ -185,7 +185,7 @@ def is_free(path: pathlib.Path) -> bool:
 
 
 @contextlib.contextmanager
-def _writing(path):
+def writing(path):
     """A file that is about to be written: makes its folder, and turns the disk's refusals into one sentence."""
     path = pathlib.Path(path)
     if path.is_dir():
