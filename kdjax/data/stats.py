@@ -38,6 +38,8 @@ def resolve(wanted: object, raw: Raw) -> Stats:
     """`config.data.stats` as (mean, std): "auto" is the data set's published pair, else measured on train."""
     if wanted == "auto":
         return STATS[raw.stats] if raw.stats else measure(raw.train.images)
+    if wanted == "ssl":
+        return STATS.get(f"{raw.stats}_ssl") or resolve("auto", raw)
     if isinstance(wanted, str):
         if wanted not in STATS:
             raise UserError(f"data.stats={wanted!r} is unknown: use auto, a pair (mean, std), or one of "

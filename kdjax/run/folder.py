@@ -12,7 +12,7 @@ from pathlib import Path
 from kdjax.device import processes
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
-from kdjax.methods import chosen
+from kdjax.run.names import title
 
 TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
 NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that is not worth keeping
@@ -21,7 +21,7 @@ NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that
 def workdir(config) -> Path:
     """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
-        [*chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
+        [*title(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
          f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
     return folder

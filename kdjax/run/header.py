@@ -8,6 +8,7 @@ from pathlib import Path
 from kdjax.device import processes
 from kdjax.methods import chosen
 from kdjax.run.folder import write_json
+from kdjax.run.names import title
 from kdjax.run.resume import plain
 
 
@@ -33,6 +34,15 @@ def write_config(config, folder: Path, place) -> None:
         "devices": [d.device_kind for d in place.devices]}))
 
 
+def described(config) -> str:
+    """The methods with their weights, or what another program does."""
+    if config.program != "distil":
+        return ", ".join(title(config))
+    loss = config.loss
+    return (", ".join(f"{m} x {w:g}" for m, w in chosen(config).items())
+            + f"  (gamma {loss.gamma:g}, alpha {loss.alpha:g}, beta {loss.beta:g})")
+
+
 def header(config, data, task, place) -> str:
     """What a run is, in a few lines."""
     v = versions()
@@ -41,8 +51,7 @@ def header(config, data, task, place) -> str:
              f"on {len(place.devices)} x {', '.join(kinds)} ({config.parallel})",
              f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, "
              f"{data.num_classes} classes",
-             f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "
-             f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
+             f"method   {described(config)}",
              *(f"{name.rstrip('0123456789'):8s} {net.network.name}: {net.network.num_params:,} parameters"
                for name, net in task.nets.items())]
     return "\n".join(lines)

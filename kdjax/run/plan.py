@@ -69,7 +69,7 @@ def stage_lr(config, stage) -> float:
 def first_state(config, task: Task, labels) -> TrainState:
     """Parameters, statistics and memories before the first step. labels: [N] int, the training set's."""
     seed = config.seed
-    nets = {name: _first_variables(seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    nets = {name: teachers.first(config, seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
     adapters = {m: {a: f.init(stream(seed, f"adapter {m} {a}")) for a, f in method.adapters.items()}
                 for m, method in task.methods.items()}
     labels = jnp.asarray(labels)
@@ -77,12 +77,6 @@ def first_state(config, task: Task, labels) -> TrainState:
     state = TrainState(params={n: v["params"] for n, v in nets.items()},
                        stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory)
     return ema.start(state, task.nets)
-
-
-def _first_variables(seed: int, name: str, net) -> dict:
-    if net.source:
-        return teachers.warm_start(net.network, net.source)
-    return net.network.init(stream(seed, name))
 
 
 def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before: TrainState | None) -> TrainState:

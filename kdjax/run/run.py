@@ -63,9 +63,9 @@ def prepare(config, path: Path, data) -> Run:
     this = Run(config, path, data, task, frozen, place, speaker, StopSignal(),
                RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history())
     plan(config, task, len(data.train.labels))
-    for net in task.nets.values():
+    for name, net in task.nets.items():
         if net.role == "trained" and net.source:
-            teachers.warm_start(net.network, net.source)
+            teachers.first(config, config.seed, name, net)
     this.history["teacher"] = Evaluations(this).teacher()
     header.write_config(config, path, place)
     return this

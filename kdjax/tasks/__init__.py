@@ -2,12 +2,12 @@
 
 A task knows methods, losses, networks and how images are seen; must not know files, devices or how a run is kept.
 """
-from kdjax.tasks import distil, pretext_build
+from kdjax.tasks import distil, pretext_build, probe
 from kdjax.tasks.base import Evaluation, Task, View
 
 __all__ = ["PROGRAMS", "Evaluation", "Task", "View", "build"]
 
-PROGRAMS = {"distil": distil.build, "pretext": pretext_build.build}
+PROGRAMS = {"distil": distil.build, "pretext": pretext_build.build, "probe": probe.build}
 
 
 def build(config, data, teachers) -> Task:

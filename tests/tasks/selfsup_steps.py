@@ -13,7 +13,6 @@ from kdjax.models.layers import Linear, keep, relu
 from kdjax.models.network import Features, Functional, Network, Output
 from kdjax.step import update
 from kdjax.step.context import Batch
-from kdjax.step.metrics import no_metrics
 from kdjax.step.nets import Net, trained
 from kdjax.step.objective import Objective
 from kdjax.step.optimizer import partition
@@ -170,7 +169,8 @@ class Case:
             want, got = self.variables(name, prefix), state.net(name)
             yield from self._leaves(name, got, want)
         if self.options.predictor:
-            yield from self._leaves("predictor", state.adapters["ssl"]["predictor"], self.variables("predictor", prefix))
+            own = state.adapters["ssl"]["predictor"]
+            yield from self._leaves("predictor", own, self.variables("predictor", prefix))
         memory = state.memory["ssl"]
         if "queue" in memory:
             yield "queue", memory["queue"].T, self.data[f"{prefix}.queue"]

@@ -6,7 +6,6 @@ import pytest
 from tests.selfsup_golden import close, load
 from tests.tasks import selfsup_steps as steps
 
-
 FAST = ("npair_imixup", "byol_imixup", "mocon_imixup", "dssrd_byol_imixup")
 CASES = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in steps.FILES]
 

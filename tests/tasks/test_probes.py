@@ -3,8 +3,8 @@ import jax
 import numpy as np
 import pytest
 
-from kdjax.tasks import probes
 from kdjax.step.pretext_schedules import probe_rate
+from kdjax.tasks import probes
 from tests.selfsup_golden import close, load
 
 

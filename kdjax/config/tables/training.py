@@ -20,8 +20,9 @@ FIELDS = {
     "optim.weight_decay": Field(5e-4, "on every trained parameter, before momentum",
                                 flags=("--weight_decay", "--weight-decay")),
     "optim.warmup_epochs": Field(0, "linear warm-up, by step"),
-    "optim.schedule.kind": Field("step", "`step`, `cosine`, `constant`; `pretext_cosine`, `pretext_step`: i-Mix's, the rate per "
-                                 "256 images", choices=("step", "cosine", "constant", "pretext_cosine", "pretext_step")),
+    "optim.schedule.kind": Field("step", "`step`, `cosine`, `constant`; `pretext_cosine`, `pretext_step`: i-Mix's, the "
+                                 "rate per 256 images",
+                                 choices=("step", "cosine", "constant", "pretext_cosine", "pretext_step")),
     "optim.schedule.milestones": Field((150, 180, 210), "epochs after which the rate is multiplied by `decay`",
                                        items=int, flags=("--lr_decay_epochs",)),
     "optim.schedule.scale": Field(False, "where `train.epochs` is changed: move the config's milestones to the same "
