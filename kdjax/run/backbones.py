@@ -32,7 +32,8 @@ def read(config):
     typed = asked if ":" in asked else None
     if Path(path).is_file():
         known = torch_weights.read(path, name=typed, part=which or None).name
-        net, variables, _ = torch_weights.load(path, name=typed or (None if known else asked or None), part=which or None)
+        name = typed or (None if known else asked or None)
+        net, variables, _ = torch_weights.load(path, name=name, part=which or None)
     else:
         net, variables = models.load(folder(Path(path), which), name=typed)
     if asked and not named(net.name, asked):
