@@ -7,6 +7,7 @@ from kdjax.config.milestones import scaled
 from kdjax.errors import UserError
 
 FLAGS = ("demo",)
+WEIGHTS = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors")
 DEMO_EPOCHS = 10
 DEMO_PAIR = ("resnet14", "resnet8")
 
@@ -31,7 +32,7 @@ def parse(arg, flags=(), **defaults):
 def unknown(part: str, known: dict, flags: tuple) -> str:
     """The message for an argument that no config, or not this one, understands."""
     near = difflib.get_close_matches(part.partition("=")[0], known, n=1)
-    usage = ",".join(name if name in flags else f"{name}=..." for name in known)
+    usage = ",".join(name if name in flags else f"{name}=..." for name in known if not name.startswith("_"))
     guess = f" (did you mean {near[0]!r}?)" if near else ""
     return f"config argument {part!r} is not understood{guess}; it takes {usage}"
 
@@ -48,12 +49,48 @@ def convert(name: str, text: str, like):
 
 
 def pair(arg, flags=(), teacher="resnet32x4", student="resnet8x4", **defaults):
-    """`parse` for a config that distils: with demo, the small pair replaces the default one."""
-    args = parse(arg, flags, teacher=teacher, student=student, **defaults)
+    """`parse` for a config that distils: with demo, the small pair replaces the default one.
+
+    args.teacher: the first teacher's network by name, read from its file where a path is given ("" where it does not
+    tell), so that a value chosen by the pair is the same in every spelling. args.teachers: names and paths as given.
+    A config may put another name into args.teacher.
+    """
+    args = parse(arg, flags, teacher=teacher, student=student, _teacher="", **defaults)
     if args.demo:
         small = dict(zip(("teacher", "student"), DEMO_PAIR)) | {"dataset": "digits"}
         args.__dict__.update({k: v for k, v in small.items() if k not in args.given})
+    args.teachers = args.teacher.split("+")
+    args.teacher = args.found = network(args._teacher or args.teachers[0])  # _teacher: see kdjax.config.pair
     return args
+
+
+def experiment(args, pairs: dict) -> None:
+    """Makes the pair that `experiment=` numbers the arguments', as `take` does."""
+    if args.experiment and args.experiment not in pairs:
+        raise UserError(f"config argument experiment={args.experiment} is not one of 1 to {len(pairs)}")
+    if args.experiment and not args.demo:
+        take(args, *pairs[args.experiment])
+
+
+def take(args, teacher: str, student: str) -> None:
+    """Makes a pair that a config numbers the pair of its arguments, but for a network that is given itself."""
+    if not args.given & {"teacher", "_teacher"}:
+        args.teacher = teacher
+    if "student" not in args.given:
+        args.student = student
+
+
+def network(teacher: str) -> str:
+    """The name of a network that is given by its name or by the path of its folder or file."""
+    if not is_path(teacher):
+        return teacher
+    from kdjax import weights  # it loads JAX, which takes seconds
+    return weights.name_at(teacher)
+
+
+def is_path(teacher: str) -> bool:
+    """Whether a teacher is given by its place: anything with a slash or the ending of a file of weights."""
+    return "/" in teacher or teacher.endswith(WEIGHTS)
 
 
 def distil(args, method: str):
@@ -63,21 +100,21 @@ def distil(args, method: str):
     joined by "+". With demo it is trained first.
     """
     config = alone(args, method, args.student)
-    teachers = args.teacher.split("+")
-    if args.demo and "/" not in args.teacher:
+    teachers = args.teachers if args.teacher == args.found else [args.teacher]
+    if args.demo and not any(map(is_path, teachers)):
         if len(teachers) > 1:
             raise UserError("demo trains one teacher; name one, or give paths of trained ones")
-        config.teacher.name, config.teacher.train_epochs = args.teacher, DEMO_EPOCHS
+        config.teacher.name, config.teacher.train_epochs = teachers[0], DEMO_EPOCHS
         config.experiment.compare = True
     else:
-        config.teacher.name = ",".join("" if "/" in name else name for name in teachers)
+        config.teacher.name = ",".join("" if is_path(name) else name for name in teachers)
         config.teacher.checkpoint = ",".join(teacher_path(name, args.dataset) for name in teachers)
     return config
 
 
 def teacher_path(name: str, dataset: str) -> str:
     """Where a teacher is expected: a path as given, else in the folder teachers/."""
-    if "/" in name:
+    if is_path(name):
         return name
     return f"teachers/{name}" if dataset == "cifar100" else f"teachers/{name}_{dataset}"
 

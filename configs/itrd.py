@@ -7,6 +7,8 @@
 All with gamma 1, beta 1, lambda_corr 2, lambda_mutual 1, no KL term. The published top-1 on CIFAR-100 stands beside
 each pair's alpha.
 """
+import re
+
 from configs import common
 from kdjax.errors import UserError
 
@@ -29,7 +31,7 @@ EXPERIMENTS = {  # (teacher, student): (alpha_it, published top-1)
 
 def alpha(teacher: str, student: str) -> float:
     """The README's value for its pairs; for others 1.01 within a family, 1.5 across, as its values are."""
-    family = lambda name: name.rstrip("0123456789x_a")
+    family = lambda name: re.split(r"[0-9_]", name)[0]
     return EXPERIMENTS.get((teacher, student), (1.01 if family(teacher) == family(student) else 1.5,))[0]
 
 
@@ -38,7 +40,7 @@ def get_config(arg=None):
     if "experiment" in args.given:
         if not 1 <= args.experiment <= len(EXPERIMENTS):
             raise UserError(f"experiment={args.experiment} does not exist; give 1 to {len(EXPERIMENTS)}")
-        args.teacher, args.student = list(EXPERIMENTS)[args.experiment - 1]
+        common.take(args, *list(EXPERIMENTS)[args.experiment - 1])
     config = common.distil(args, "itrd")
     config.loss.beta = 1.0  # the README's -b
     # The README's --lambda_corr 2.0 --lambda_mutual 1.0; the parser's defaults are 2.0, 0.05 and alpha 1.5.

@@ -3,6 +3,7 @@
     KDJAX_PARITY_PLATFORM=gpu pytest parity_tests     # kdjax on the GPU (precision "highest"), torch without TF32
 """
 import os
+import pathlib
 
 PLATFORM = os.environ.get("KDJAX_PARITY_PLATFORM", "cpu")
 if PLATFORM == "cpu":
@@ -13,11 +14,27 @@ else:
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from parity_tests import compared  # noqa: E402
 from parity_tests.tolerances import RECORD  # noqa: E402
 
 torch.set_num_threads(1)  # beside kdjax more threads only wait for each other on a small machine
 torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
+
+
+QUICK = {"test_losses.py", "test_views.py", "test_schedules.py", "test_metrics.py"}  # of the quick lane
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what only the second lane runs, and leaves out comparisons of the reference that cannot have changed."""
+    here, due = pathlib.Path(__file__).parent, compared.is_due()
+    idle = pytest.mark.skip(reason="neither the torch reference nor a golden file changed since they were compared; "
+                                   "KDJAX_PARITY_FULL=1 compares them again")
+    for item in items:
+        if item.path.parent == here and item.path.name not in QUICK:
+            item.add_marker(pytest.mark.parity)
+            if item.path.name.startswith("test_reference_") and not due:
+                item.add_marker(idle)
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,4 @@
-"""Where images come from (sources), who is in which step (batches), and what a step sees of them (augment)."""
+"""Where images come from (source, readers), who is in which step (order), and what a step sees of them (views).
+
+Must not know networks, methods or runs.
+"""

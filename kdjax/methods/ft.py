@@ -24,7 +24,7 @@ class FT(Method):
         self.adapters = {"paraphraser": adapters.paraphraser(shape_t, k=self.options.rate),
                          "translator": adapters.translator(shape_s, shape_t, k=self.options.rate)}
         self.frozen = self.eval_mode = frozenset({"paraphraser"})
-        lr = 0.01 if student.name.startswith(("resnet", "wrn")) else None
+        lr = 0.01 if student.name.startswith(("resnet", "wrn")) and ":" not in student.name else None
         self.stages = (Stage("reconstruction", self.reconstruction, ("paraphraser",), lr=lr),)
 
     def reconstruction(self, ctx):

@@ -1,6 +1,9 @@
-"""The networks: `build` one by its name, `load` a converted or a trained one. Names are those of the originals."""
+"""The networks, by the names of the originals: `build` one. (`load` is `kdjax.weights.load`.)
+
+Knows no file, no data, no method.
+"""
 import difflib
-import os
+import importlib
 from collections.abc import Callable
 from functools import partial
 
@@ -23,7 +26,7 @@ from kdjax.models import (
 )
 from kdjax.models.network import Features, Functional, Network, Output, Variables
 
-__all__ = ["MODELS", "Features", "Functional", "Network", "Output", "Variables", "build", "load"]
+__all__ = ["MODELS", "Features", "Functional", "Network", "Output", "Variables", "build"]
 
 # name -> constructor(num_classes, rngs=...) of a module. Besides these: resnetD, x2, x4, a and wrn_D_W of any depth;
 # encoders and table networks of other stems, sizes and widths; any of them with a head: NAME_mlpbn1, NAME_features.
@@ -96,16 +99,8 @@ def _with_head(name: str, base: str, kind: str, outputs: int, image_size: int) -
     return type(plain)(name, make, outputs, image_size)
 
 
-def load(path: str | os.PathLike, name: str | None = None) -> tuple[Network, Variables]:
-    """A network and its variables: from a folder (converted, exported, or a run's) or directly from a torch file.
-
-    name: the architecture as the user gave it, for a torch file that does not tell. A folder always tells, but one that
-    names a "package.module:Class" is loaded only if `name` does too. Raises UserError if the path does not exist or
-    cannot be read as a network.
-    """
-    path = os.fspath(path)
-    if not os.path.isfile(path):
-        from kdjax.weights import folder as export
-        return export.load_network(path, name)[:2]
-    from kdjax.weights.torch import checkpoint as torch_checkpoint
-    return torch_checkpoint.load(path, name=name)[:2]
+def __getattr__(name: str):
+    """`models.load` is `kdjax.weights.load`, looked up when it is first asked for: networks know no file."""
+    if name == "load":
+        return importlib.import_module("kdjax.weights").load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

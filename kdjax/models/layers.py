@@ -15,6 +15,8 @@ from flax import nnx
 from jax import lax
 
 from kdjax.errors import UserError
+from kdjax.models.convolution import convolve
+from kdjax.models.normalization import normalize
 
 Between = Callable[[int, jax.Array], jax.Array]  # (depth, x) -> x: what becomes of the map after group `depth`
 
@@ -37,7 +39,7 @@ def _normal(std: Callable[[tuple[int, ...]], float]):
     return lambda key, shape: jax.device_put(std(shape) * _sample(jax.random.normal, key, shape))
 
 
-def _uniform(fan: Callable[[tuple[int, ...]], int], whole: bool):
+def _uniform(fan: Callable[[tuple[int, ...]], float], whole: bool):
     """Uniform in +-1/sqrt(fan), for the whole kernel or for its bias."""
     def draw(key, shape):
         unit = 2 * _sample(jax.random.uniform, key, shape if whole else shape[-1:]) - 1
@@ -67,6 +69,7 @@ TORCH_TRANSPOSED = Initialiser(_uniform(_fan_out, True), _uniform(_fan_out, Fals
 TORCH_ZERO_BIAS = Initialiser(TORCH.kernel, _zeros)
 KAIMING_FAN_OUT = Initialiser(_normal(lambda shape: (2 / _fan_out(shape)) ** 0.5), _zeros)                      # KN-out
 KAIMING_FAN_IN = Initialiser(_normal(lambda shape: (2 / _fan_in(shape)) ** 0.5), TORCH.bias)
+KAIMING_UNIFORM = Initialiser(_uniform(lambda shape: _fan_in(shape) / 3, True), _zeros)      # a = 1: sqrt(3 / fan in)
 NORMAL_001 = Initialiser(_normal(lambda shape: 0.01), _zeros)
 
 
@@ -85,9 +88,7 @@ class Conv(nnx.Module):
         self.padding = size[0] // 2 if padding is None else padding
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (self.stride,) * 2,
-                                     ((self.padding,) * 2,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                                     feature_group_count=self.groups)
+        y = convolve(x, self.kernel[...].astype(x.dtype), self.stride, self.padding, self.groups)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
 
 
@@ -138,38 +139,28 @@ class BatchNorm(nnx.Module):
         self.epsilon, self.momentum, self.use_running_average, self.groups = epsilon, momentum, True, 1
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        if self.groups > 1 and not self.use_running_average:
-            return self._normalized(x, *self._group_statistics(x)).astype(dtype)
-        mean, var = (self.mean[...], self.var[...]) if self.use_running_average else self._batch_statistics(x)
-        return self._normalized(x, mean, var).astype(dtype)
+        return self._by_running_statistics(x) if self.use_running_average else self._by_batch_statistics(x)
 
-    def _normalized(self, x: jax.Array, mean: jax.Array, var: jax.Array) -> jax.Array:
-        y = (x - mean.astype(x.dtype)) * lax.rsqrt(var.astype(x.dtype) + self.epsilon)
+    def _by_running_statistics(self, x: jax.Array) -> jax.Array:
+        dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        y = (x - self.mean[...].astype(x.dtype)) * lax.rsqrt(self.var[...].astype(x.dtype) + self.epsilon)
         if self.scale is not None:
             y = y * self.scale[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
-        return y
+        return y.astype(dtype)
 
-    def _group_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Mean and variance for every sample, [B, 1, ..., C]: those of its group."""
+    def _by_batch_statistics(self, x: jax.Array) -> jax.Array:
+        """Each of `groups` equal parts of the batch by its own statistics; the first one's are tracked, as those of the
+        first of several data-parallel workers are kept."""
         if len(x) % self.groups:
             raise UserError(f"a batch of {len(x)} does not divide into {self.groups} groups of batch norm")
-        parts = jnp.split(x, self.groups)
-        found = [self._batch_statistics(part, track=i == 0) for i, part in enumerate(parts)]
-        wide = lambda values: jnp.repeat(jnp.stack(values), len(parts[0]), axis=0).reshape(
-            len(x), *(1,) * (x.ndim - 2), x.shape[-1])
-        return tuple(wide(values) for values in zip(*found))
-
-    def _batch_statistics(self, x: jax.Array, track: bool = True) -> tuple[jax.Array, jax.Array]:
-        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        n = x.size // x.shape[-1] // self.groups
         if n == 1:
             raise UserError("batch norm in training needs more than one value per channel: use a larger batch")
-        mean = x.mean(axes)
-        var = jnp.square(x - mean).mean(axes)
-        if track:
-            self._track(self.mean, mean)
-            self._track(self.var, var * (n / (n - 1)))
-        return mean, var
+        affine = (None, None) if self.scale is None else (self.scale[...], self.bias[...])
+        made = [normalize(part, *affine, self.epsilon) for part in jnp.split(x, self.groups)]
+        self._track(self.mean, made[0][1])
+        self._track(self.var, made[0][2] * (n / (n - 1)))
+        return made[0][0] if self.groups == 1 else jnp.concatenate([y for y, _, _ in made])
 
     def _track(self, running: nnx.BatchStat, batch: jax.Array) -> None:
         old = running[...]

@@ -96,6 +96,7 @@ class Network(Functional):
         self.name, self.num_classes, self.image_size = name, num_classes, image_size
         module = self._module()
         self.trunk: tuple[str, ...] = tuple(getattr(module, "trunk", ()))
+        self.preact_norms: tuple[tuple[str, ...], ...] = tuple(getattr(module, "preact_norms", ()))
         # one input without the batch axis: a square image of 1 or 3 channels, or what the module says (a table row)
         square = (image_size, image_size, getattr(module, "channels", 3))
         self.input_shape: tuple[int, ...] = getattr(module, "input_shape", square)

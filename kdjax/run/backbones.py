@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from kdjax import models
+from kdjax import weights
 from kdjax.errors import UserError
 from kdjax.models import heads
 from kdjax.step.random import stream
@@ -35,7 +35,7 @@ def read(config):
         name = typed or (None if known else asked or None)
         net, variables, _ = torch_weights.load(path, name=name, part=which or None)
     else:
-        net, variables = models.load(folder(Path(path), which), name=typed)
+        net, variables = weights.load(folder(Path(path), which), name=typed)
     if asked and not named(net.name, asked):
         warnings.warn(f"{path} holds a {net.name}, which is taken, although {asked} was asked for", stacklevel=2)
     return net, variables

@@ -19,7 +19,8 @@ from kdjax.tasks import Task
 @dataclasses.dataclass
 class Run:
     """A prepared run. frozen: {net: variables} of the task's frozen networks, on the host. history: what a run
-    remembers of itself, kept in every checkpoint (`result.no_history`)."""
+    remembers of itself, kept in every checkpoint (`result.no_history`). prints: `fingerprints.of` what it learns from.
+    """
 
     config: ConfigDict
     folder: Path
@@ -31,6 +32,7 @@ class Run:
     stop: StopSignal
     checkpoints: RunCheckpoints
     history: dict
+    prints: dict
 
     @functools.cached_property
     def held(self) -> Held:

@@ -21,10 +21,16 @@ NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that
 def workdir(config) -> Path:
     """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
-        [*title(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
-         f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
+        [*programme(config), *title(config), config.teacher.name or "none", config.student.name, config.data.dataset,
+         f"s{config.seed}", f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
     return folder
+
+
+def programme(config) -> list[str]:
+    """What a run's name says of its program, where that is more than its methods."""
+    own = config.program if config.program == "double_student" else ""
+    return [word for word in (own, config.mix.mode) if word]
 
 
 def write_json(path: Path, value) -> None:

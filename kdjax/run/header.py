@@ -5,11 +5,13 @@ import platform
 import subprocess
 from pathlib import Path
 
-from kdjax.device import processes
+from kdjax.device import processes, start
 from kdjax.methods import chosen
+from kdjax.run.context import Run
 from kdjax.run.folder import write_json
 from kdjax.run.names import title
 from kdjax.run.resume import plain
+from kdjax.step.schedules import base_lr
 
 
 def revision() -> str:
@@ -27,11 +29,11 @@ def versions() -> dict:
     return {"python": platform.python_version(), **{p: version(p) for p in ("kdjax", "jax", "flax", "optax", "numpy")}}
 
 
-def write_config(config, folder: Path, place) -> None:
-    """config.json: the resolved config and where it ran."""
-    processes.first(lambda: write_json(folder / "config.json", {
-        "config": plain(config), "versions": versions(), "revision": revision(),
-        "devices": [d.device_kind for d in place.devices]}))
+def write_config(run: Run) -> None:
+    """config.json: the resolved config, what it learns from, and where it ran."""
+    processes.first(lambda: write_json(run.folder / "config.json", {
+        "config": plain(run.config), "fingerprints": run.prints, "versions": versions(), "revision": revision(),
+        "devices": [d.device_kind for d in run.place.devices]}))
 
 
 def described(config) -> str:
@@ -49,9 +51,28 @@ def header(config, data, task, place) -> str:
     kinds = {d.device_kind for d in place.devices}
     lines = [f"kdjax {v['kdjax']}  jax {v['jax']}  flax {v['flax']}  "
              f"on {len(place.devices)} x {', '.join(kinds)} ({config.parallel})",
+             *([f"start    {start.described()}"] if start.described() else []),
              f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, "
              f"{data.num_classes} classes",
              f"method   {described(config)}",
-             *(f"{name.rstrip('0123456789'):8s} {net.network.name}: {net.network.num_params:,} parameters"
-               for name, net in task.nets.items())]
+             *(f"options  {line}" for line in options(config)),
+             f"optim    rate {base_lr(config):g}, {config.train.epochs} epochs, {schedule(config)}",
+             *(f"{name.rstrip('0123456789'):8s} {getattr(net.network, 'name', 'a head')}: {net.network.num_params:,} "
+               f"parameters" for name, net in task.nets.items())]
     return "\n".join(lines)
+
+
+def options(config) -> list[str]:
+    """`itrd: corr_weight 2  mutual_weight 1  alpha 1.01`: what each method was told, chosen by the pair or not."""
+    blocks = {name: config.method[name] for name in chosen(config) if name in config.method}
+    show = lambda value: f"{value:g}" if isinstance(value, float) else str(value)
+    return [f"{name}: {'  '.join(f'{key} {show(value)}' for key, value in block.items() if value is not None)}"
+            for name, block in blocks.items() if hasattr(block, "items") and len(block)]
+
+
+def schedule(config) -> str:
+    """`times 0.1 after epochs 150, 180, 210`, or the schedule's kind."""
+    own = config.optim.schedule
+    if own.kind != "step" or not own.milestones:
+        return own.kind if own.kind != "step" else "constant"
+    return f"times {own.decay:g} after epochs {', '.join(map(str, own.milestones))}"

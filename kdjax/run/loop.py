@@ -13,6 +13,7 @@ from kdjax.run.plan import Plan, stage_state
 from kdjax.run.resume import plain
 from kdjax.run.stage import Stage
 from kdjax.run.stopping import check_state, diverged
+from kdjax.step.metrics import means
 from kdjax.step.state import TrainState, from_tree, to_tree
 
 IN_FLIGHT = 4  # steps dispatched ahead of the device: enough to hide the host, few enough to stop politely
@@ -90,9 +91,8 @@ class StageLoop:
         """Evaluates, records and remembers one finished epoch."""
         p, m = self.plan, self.counters(over=True)
         self.speed.pause()
-        steps = max(float(m["steps"]), 1.0)
-        row = {"stage": p.name, "epoch": epoch, **{f"train_{k}": float(v) / steps for k, v in m["sums"].items()},
-               "train_top1": 100 * float(m["correct"]) / max(float(m["images"]), 1.0), "skipped": int(m["skipped"])}
+        row = {"stage": p.name, "epoch": epoch, **{f"train_{k}": v for k, v in means(m).items()},
+               "skipped": int(m["skipped"])}
         if self.main:
             row |= self.evaluations.after(self.stage.state, epoch, epoch == p.epochs, lambda: self.pause(epoch))
         row |= {"seconds": round(seconds, 3)}
@@ -122,7 +122,8 @@ class StageLoop:
     def save(self, epoch: int) -> None:
         """A checkpoint of the state, unless something in it is not finite."""
         history, checkpoints, p, step = self.run.history, self.run.checkpoints, self.plan, self.stage.step
-        meta = {"stage": self.number, "epoch": epoch, "history": history, "config": plain(self.config)}
+        meta = {"stage": self.number, "epoch": epoch, "history": history, "config": plain(self.config),
+                "fingerprints": self.run.prints}
         held = to_tree(self.place.get(self.stage.state))
         self.healthy(held["metrics"])
         arrays = {k: v for k, v in held.items() if k != "metrics"}

@@ -8,6 +8,8 @@ from kdjax.run.log import clock, table
 from kdjax.run.names import title
 from kdjax.run.resume import check_resume
 
+OURS = ("test", "train")  # an epoch's record has these scores under other names, or not of the evaluations
+
 
 def no_history() -> dict:
     """What a run remembers of itself, kept in every checkpoint."""
@@ -18,15 +20,15 @@ def no_history() -> dict:
 def scores(row: dict) -> dict:
     """An epoch's record as a result's entry."""
     out = {"epoch": row["epoch"], "top1": row["test_top1"], "top5": row["test_top5"], "loss": row["test_loss"]}
-    more = [k for k in row if k.endswith(("_top1", "_top5")) and not k.startswith(("train_", "test_"))]
-    return out | {k: row[k] for k in more}
+    return out | {k: v for k, v in row.items() if k.endswith(("_top1", "_top5")) and k.split("_")[0] not in OURS}
 
 
 def result(config, history: dict, student: str, teacher: str) -> dict:
     """The contents of result.json. The headline is the last epoch's; best is chosen on the test set and named so."""
     seconds = history["speed_seconds"]
-    return {"method": title(config), "student": student, "teacher": teacher, "dataset": config.data.dataset,
-            "seed": config.seed, "epochs": config.train.epochs, "steps": config.train.steps,
+    return {"program": config.program, "method": title(config), "student": student, "teacher": teacher,
+            "dataset": config.data.dataset, "seed": config.seed, "epochs": config.train.epochs,
+            "steps": config.train.steps,
             "last": scores(history["last"]), "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
             "skipped_steps": history["skipped"], "wall_clock_seconds": round(history["seconds"], 3),
             "images_per_second": round(history["images"] / seconds, 1) if seconds else None}
@@ -38,7 +40,7 @@ def summary(done: dict) -> str:
     if done["teacher_accuracy"]:
         t = done["teacher_accuracy"]
         rows.append([done["teacher"], "teacher", f"{t['top1']:.2f}", "", f"{t['top5']:.2f}"])
-    for entry, role in [(done, f"student, {'+'.join(done['method'])}"), (done.get("alone"), "student alone")]:
+    for entry, role in [(done, f"student, {learned(done)}"), (done.get("alone"), "student alone")]:
         if entry:
             rows.append([done["student"], role, f"{entry['last']['top1']:.2f}", f"{entry['best']['top1']:.2f}",
                          f"{entry['last']['top5']:.2f}"])
@@ -53,11 +55,18 @@ def summary(done: dict) -> str:
     return text
 
 
+def learned(done: dict) -> str:
+    """How the student was taught, in a word or two."""
+    program = done.get("program", "distil")
+    return "+".join([*([program] if program != "distil" else []),
+                     *(m for m in done["method"] if m != "vanilla" or program == "distil")])
+
+
 def finished(config, folder: Path) -> dict | None:
     """The result of a run that has nothing left to do."""
     done = read_json(folder / "result.json")
     if done is None:
         return None
-    check_resume(config, folder)
     same = done.get("epochs") == config.train.epochs and done.get("steps") == config.train.steps
+    check_resume(config, folder, strictly=same)
     return done if same and (not config.experiment.compare or done.get("alone")) else None

@@ -10,13 +10,13 @@ from kdjax.data import source
 from kdjax.device import processes
 from kdjax.device.placement import Placement
 from kdjax.files.lock import run_lock
-from kdjax.run import companions, folder, header, log, result, resume, teachers
+from kdjax.run import companions, fingerprints, folder, header, log, normalising, result, resume, teachers
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
 from kdjax.run.loop import StageLoop
 from kdjax.run.names import check_names
-from kdjax.run.plan import plan
+from kdjax.run.plan import plan, refuse_tail
 from kdjax.run.stopping import StopSignal
 from kdjax.step.state import TrainState
 from kdjax.weights.folder import save_network, save_torch
@@ -38,7 +38,7 @@ def run(config, data=None) -> dict:
             processes.say(f"{place} is finished; its result:\n{result.summary(done)}")
             return done
         companions.make_teacher(config, place, data, run)
-        data = data or processes.in_turn(lambda: source.load(config.data, config.seed))
+        data = data or processes.in_turn(lambda: source.load(normalising.data_fields(config), config.seed))
         this = prepare(config, place, data)
         try:
             with this.stop:
@@ -53,21 +53,22 @@ def run(config, data=None) -> dict:
 
 def prepare(config, path: Path, data) -> Run:
     """Networks, teacher, methods and files, with every refusal that needs no training."""
-    place = Placement(config)
+    place = Placement(config, len(data.train.labels))
     networks, frozen = teachers.load(config, data)
+    normalising.check_teachers(config, data, [path for path, _ in teachers.wanted(config)])
     task = tasks.build(config, data, networks)
     place.check_memories([name for name, method in task.methods.items() if method.has_memory])
     resume.check_resume(config, path)
     speaker = log.RunLog(path, config.log.tensorboard, quiet=not processes.is_first())
     speaker.say(header.header(config, data, task, place))
     this = Run(config, path, data, task, frozen, place, speaker, StopSignal(),
-               RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history())
-    plan(config, task, len(data.train.labels))
+               RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history(),
+               fingerprints.of(data, task, frozen))
+    refuse_tail(config, task, data, frozen, plan(config, task, len(data.train.labels)))
     for name, net in task.nets.items():
         if net.role == "trained" and net.source:
             teachers.first(config, config.seed, name, net)
     this.history["teacher"] = Evaluations(this).teacher()
-    header.write_config(config, path, place)
     return this
 
 
@@ -75,7 +76,8 @@ def train(this: Run) -> dict:
     """All stages from wherever the checkpoints say; returns the result."""
     stages = plan(this.config, this.task, len(this.data.train.labels))
     saved = this.checkpoints.restore()
-    resume.check_restored(this.config, this.folder, saved, stages[-1].offset + stages[-1].steps)
+    resume.check_restored(this, saved, stages[-1].offset + stages[-1].steps)
+    header.write_config(this)
     start, state, evaluations = 0, None, Evaluations(this)
     if saved is not None:
         step, tree, meta = saved
@@ -100,7 +102,8 @@ def finish(this: Run, state: TrainState) -> dict:
 
 def export(this: Run, state: TrainState, found: dict) -> None:
     """The files of a finished run."""
-    metadata = {"dataset": this.data.name, "top1": found["last"]["top1"], "method": list(this.task.methods)}
+    metadata = {"dataset": this.data.name, "stats": (this.data.mean, this.data.std), "top1": found["last"]["top1"],
+                "method": list(this.task.methods)}
     for name, net in this.task.exports().items():
         network, variables = this.task.nets[net].network, state.net(net)
         save_network(this.folder / name, network, variables, metadata)

@@ -3,21 +3,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdjax import models
-from kdjax.data import source as sources
+from kdjax import weights
+from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.methods import chosen, find
 from kdjax.run import backbones
 from kdjax.run.accuracy import check_classes
 from kdjax.step.random import stream
+from kdjax.tasks import TAUGHT
 
 
 def wanted(config) -> list[tuple[str, str]]:
     """(path, name or "") of every teacher: config.teacher.checkpoint and .name, several separated by commas.
 
-    Empty for a method without a teacher; a UserError when one is needed and none is given.
+    Empty for a method without a teacher, and for a program that makes its own; a UserError when one is needed and none
+    is given.
     """
-    if config.program != "distil" or not any(find(m).needs_teacher for m in chosen(config)):
+    if config.program not in TAUGHT or not any(find(m).needs_teacher for m in chosen(config)):
         return []
     if not config.teacher.checkpoint:
         raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a "
@@ -33,7 +35,7 @@ def read(path: str, name: str):
     if not Path(path).exists():
         raise UserError(f"there is no teacher at {path}; convert one (python convert_torch_ckpt.py FILE --out {path}), "
                         f"fetch one (python -m kdjax.fetch teachers), or train one (configs/vanilla.py)")
-    net, variables = models.load(path, name=name or None)
+    net, variables = weights.load(path, name=name or None)
     if name and name != net.name:
         raise UserError(f"{path} holds a {net.name}, not the {name} that config.teacher.name says; change one of them")
     return net, variables
@@ -43,7 +45,7 @@ def check_early(config) -> None:
     """The mistakes that can be told before any data is read, or a teacher trained."""
     if config.teacher.train_epochs and not config.teacher.checkpoint:
         return
-    classes = sources.known_classes(config.data.dataset)
+    classes = source.known_classes(config.data.dataset)
     for path, name in wanted(config):
         net, _ = read(path, name)
         check_classes(net, classes or net.num_classes, config.data.dataset)
@@ -80,7 +82,7 @@ def first(config, seed: int, name: str, net) -> dict:
 
 def warm_start(student, path: str) -> dict:
     """Variables for the student from a checkpoint of the same network (config.student.checkpoint)."""
-    net, variables = models.load(path, name=student.name)
+    net, variables = weights.load(path, name=student.name)
     if (net.name, net.num_classes, net.image_size) != (student.name, student.num_classes, student.image_size):
         raise UserError(f"{path} holds {net}, not {student}; change config.student.checkpoint or config.student.name")
     return variables

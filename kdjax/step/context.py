@@ -62,6 +62,15 @@ class Passes:
             self.stats[net] = stats
         return out if role == "trained" else jax.lax.stop_gradient(out)
 
+    def parameters(self, net: str) -> Mapping[str, Any]:
+        """A network's parameters; frozen unless it is trained."""
+        found = self.variables[net]["params"]
+        return found if self.nets[net].role == "trained" else jax.lax.stop_gradient(found)
+
+    def shows(self, view: str) -> bool:
+        """Whether there is such a view in this step."""
+        return view in self.inputs
+
     def show(self, view: str, images: jax.Array, **how) -> None:
         """Adds a view that is made inside the step. how: further arguments of `apply`, such as `between`."""
         self.inputs[view], self.how[view] = images, how
@@ -83,7 +92,10 @@ class Context:
     """All that the loss of one method may look at; outputs of networks that are not trained are behind stop_gradient.
 
     forward(net, view="x") -> Output: one pass a (net, view), shared by all who ask; batch statistics advance in the
-    order of the calls. `of(name)` is the same step as another method sees it.
+    order of the calls. heads(net): that network's classifier, embedding [B, D] -> logits; parameters(net): its nested
+    parameters; both frozen unless the network is trained. `of(name)` is the same step as another method sees it. sight:
+    which (net, view) a task means by "student" and "teacher", where these are not the networks of that name on the main
+    view.
     """
 
     forward: Callable
@@ -91,6 +103,8 @@ class Context:
     adapts: Mapping[str, Adapt]
     heads: Callable[[str], Callable | None]
     name: str = ""
+    parameters: Callable[[str], Mapping[str, Any]] | None = None
+    sight: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     def of(self, method: str) -> Context:
         """The context of a method."""
@@ -99,12 +113,17 @@ class Context:
     @property
     def student(self):
         """The student's Output on the main view."""
-        return self.forward("student")
+        return self.seen("student")
 
     @property
     def teacher(self):
         """The teacher's Output on the main view (of several: the first one's features, the mean's logits)."""
-        return self.forward("teacher")
+        return self.seen("teacher")
+
+    def seen(self, role: str):
+        """The Output of "student" or "teacher"; evaluations, which have one view, show it to both."""
+        net, view = self.sight.get(role, (role, "x"))
+        return self.forward(net, view if self.forward.shows(view) else "x")
 
     @property
     def teacher_head(self) -> Callable | None:

@@ -23,23 +23,44 @@ def tally(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> dict:
 
 
 def no_metrics(names) -> dict:
-    """Counters at the start of an epoch; names: the loss terms."""
+    """Counters at the start of an epoch; names: the loss terms.
+
+    sums: of the terms, each step's times its images; weight: the images of the steps in the sums, those whose numbers
+    were finite. correct: of those steps too. images: of all steps.
+    """
     zero = lambda: jnp.zeros(())
     return {"sums": {n: zero() for n in names}, "last": {n: zero() for n in names}, "correct": zero(), "images": zero(),
-            "steps": zero(), "skipped": zero(), "bad_step": -jnp.ones((), jnp.int32),
+            "weight": zero(), "steps": zero(), "skipped": zero(), "bad_step": -jnp.ones((), jnp.int32),
             "bad": {n: jnp.zeros((), bool) for n in [*names, "gradient"]}}
 
 
 def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step) -> dict:
     """Counters after one more step. The first step with something not finite is remembered with the guilty terms."""
     good = jnp.all(jnp.stack(list(finite.values())))
-    keep = lambda value, sum_: jnp.where(good, value.astype(sum_.dtype), 0)
+    added = lambda sum_, value: sum_ + jnp.where(good, jnp.asarray(value, sum_.dtype), 0)  # a bad step's may be NaN
     first_bad = ~good & (metrics["bad_step"] < 0)
     return {
-        "sums": {n: metrics["sums"][n] + keep(v, metrics["sums"][n]) for n, v in terms.items()},
+        "sums": {n: added(metrics["sums"][n], v * images) for n, v in terms.items()},
         "last": {n: v.astype(metrics["last"][n].dtype) for n, v in terms.items()},
-        "correct": metrics["correct"] + correct, "images": metrics["images"] + images,
+        "correct": added(metrics["correct"], correct), "weight": added(metrics["weight"], images),
+        "images": metrics["images"] + images,
         "steps": metrics["steps"] + good, "skipped": metrics["skipped"] + ~good,
         "bad_step": jnp.where(first_bad, step, metrics["bad_step"]),
         "bad": {n: jnp.where(first_bad, ~f, metrics["bad"][n]) for n, f in finite.items()},
     }
+
+
+def means(metrics: dict) -> dict:
+    """{term: its mean over the images of an epoch's finite steps, "top1": percent}; a smaller batch counts less."""
+    weight = max(float(metrics["weight"]), 1.0)
+    terms = {name: float(value) / weight for name, value in metrics["sums"].items()}
+    return {**terms, "top1": 100 * float(metrics["correct"]) / weight}
+
+
+def upgraded(metrics: dict) -> dict:
+    """Counters of a checkpoint of before `weight`, when sums counted every step once, in today's form."""
+    if "weight" in metrics:
+        return metrics
+    size = metrics["images"] / max(metrics["steps"] + metrics["skipped"], 1)
+    sums = {name: (value * size).astype(value.dtype) for name, value in metrics["sums"].items()}
+    return {**metrics, "sums": sums, "weight": (metrics["steps"] * size).astype(metrics["steps"].dtype)}

@@ -72,7 +72,7 @@ def look(task, state: TrainState, frozen: dict, batch: Batch, mode=lambda net: F
     adapts = {name: Adapt(method.adapters, params[name], stats[name],
                           lambda adapter, name=name: adapter_mode(name, adapter))
               for name, method in task.methods.items()}
-    return Context(passes, batch, adapts, passes.head), passes
+    return Context(passes, batch, adapts, passes.head, parameters=passes.parameters, sight=task.sight), passes
 
 
 def loss(objective: Objective, trained: dict, fixed: dict, state: TrainState, frozen: dict,

@@ -4,7 +4,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-from flax import serialization
+from flax import serialization, traverse_util
+
+from kdjax.errors import UserError
+from kdjax.step.metrics import upgraded
 
 ADAPTERS = "adapters"  # in the two trees below they stand beside the networks, so no network may be called this
 
@@ -67,10 +70,30 @@ def to_tree(state: TrainState) -> dict:
 
 
 def from_tree(template: TrainState, tree: dict) -> TrainState:
-    """The inverse of `to_tree`, in the form of `template`."""
+    """The inverse of `to_tree`, in the form of `template`. Raises UserError with the first differences where names,
+    shapes or types are not the template's."""
+    tree = {**tree, "metrics": upgraded(tree["metrics"])}
+    refuse_other(to_tree(template), tree)
     found = serialization.from_state_dict(
         {"params": trainable(template), "batch_stats": statistics(template), "memory": template.memory,
          "opt": template.opt, "step": template.step, "metrics": template.metrics, "ema": template.ema},
         {"ema": {}, **tree})
     state = with_trees(template, found["params"], found["batch_stats"])
     return state._replace(**{k: found[k] for k in ("memory", "opt", "step", "metrics", "ema")})
+
+
+def refuse_other(wanted: dict, tree: dict) -> None:
+    """Raises UserError where a checkpoint's tree of arrays is not of the names, shapes and types that are wanted."""
+    here, there = (_specs(side) for side in (wanted, tree))
+    other = [name for name in here | there if here.get(name) != there.get(name)]
+    if other:
+        shown = "; ".join(f"{name} is {there.get(name, 'absent')}, not {here.get(name, 'there')}" for name in other[:3])
+        more = f"; and {len(other) - 3} more" if len(other) > 3 else ""
+        raise UserError(f"the checkpoint belongs to another kind of run ({shown}{more}); use its own config and "
+                        "data, or another --workdir")
+
+
+def _specs(tree: dict) -> dict[str, str]:
+    """{"params/student/conv1/kernel": "float32 [3, 3, 3, 16]"}."""
+    flat = traverse_util.flatten_dict(tree, sep="/")
+    return {name: f"{leaf.dtype.name} {list(leaf.shape)}" for name, leaf in flat.items()}

@@ -6,6 +6,7 @@ and the sha256 of the weights, which `load_network` checks.
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save, save_file
 
+from kdjax import models
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_bytes, fsync_folder, fsync_tree
 from kdjax.files.download import digest
@@ -23,6 +25,7 @@ from kdjax.weights.torch import writer as torch_writer
 from kdjax.weights.torch.naming import COUNTER, to_state_dict
 
 FORMAT, DESCRIPTION, WEIGHTS = "kdjax-network-1", "network.json", "weights.safetensors"
+MOST_PIXELS = 4096  # a side
 
 
 def save_network(path: str | os.PathLike, net, variables: dict, metadata: dict | None = None) -> None:
@@ -69,11 +72,7 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
     Raises UserError when the folder is not one, when its weights are damaged, when they do not fit the network, or when
     it names code that `typed` does not.
     """
-    from kdjax import models  # not above: models.load imports this module
-
-    path = pathlib.Path(path)
-    if not (path / DESCRIPTION).is_file() and (path / "student" / DESCRIPTION).is_file():
-        path = path / "student"
+    path = of_run(pathlib.Path(path))
     try:
         description = read_description(path)
         refuse_untyped(path, description["name"], typed)
@@ -82,6 +81,7 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
                 f"{path} is damaged: {WEIGHTS} is not the file that {DESCRIPTION} describes; convert the network again."
             )
         leaves = load_file(path / WEIGHTS)
+        _refuse_size(description, leaves)
         net = models.build(
             description["name"], num_classes=description["num_classes"], image_size=description["image_size"]
         )
@@ -101,6 +101,12 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
     return net, _variables(path, net, leaves), metadata
 
 
+def of_run(path: pathlib.Path) -> pathlib.Path:
+    """The folder of a network itself, where `path` is the folder of the run that trained it."""
+    within = path / "student"
+    return within if not (path / DESCRIPTION).is_file() and (within / DESCRIPTION).is_file() else path
+
+
 def read_description(path: pathlib.Path) -> dict:
     """What network.json in `path` says, plain data; raises UserError for another version's and whatever json raises."""
     description = json.loads((path / DESCRIPTION).read_text())
@@ -110,6 +116,28 @@ def read_description(path: pathlib.Path) -> dict:
             "convert the network again."
         )
     return description
+
+
+def recorded_stats(path: str | os.PathLike) -> tuple[tuple, tuple] | None:
+    """(mean, std) with which the network in a folder was trained, where it says so: three finite numbers each."""
+    path = pathlib.Path(path)
+    try:
+        where = path if (path / DESCRIPTION).is_file() else path / "student"
+        mean, std = read_description(where)["metadata"]["stats"]
+        pair = tuple(map(float, mean)), tuple(map(float, std))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError):
+        return None
+    usable = len(pair[0]) == len(pair[1]) == 3 and all(map(math.isfinite, pair[0] + pair[1])) and min(pair[1]) > 0
+    return pair if usable else None
+
+
+def _refuse_size(description: dict, leaves: dict) -> None:
+    """ValueError for numbers that no network of these weights has: a network is not built to find that out."""
+    classes, size = description["num_classes"], description["image_size"]
+    if type(classes) is not int or type(size) is not int or not 8 <= size <= MOST_PIXELS:
+        raise ValueError(f"num_classes {classes!r}, image_size {size!r}")
+    if classes > sum(leaf.size for leaf in leaves.values()):
+        raise ValueError(f"{classes} classes are more than there are weights")
 
 
 def refuse_untyped(path: pathlib.Path, name: str, typed: str | None) -> None:

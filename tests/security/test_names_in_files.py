@@ -1,5 +1,7 @@
 """A file's word imports no code: a name with a colon counts only when the user typed it."""
+import json
 import shutil
+import time
 
 import jax
 import pytest
@@ -65,6 +67,23 @@ def test_a_name_that_is_no_text_is_damage(name, stranger):
         models.load(stranger(name))
 
 
+@pytest.mark.parametrize("change", [
+    {"num_classes": 10**9}, {"num_classes": 10**30}, {"num_classes": "10"}, {"num_classes": -1}, {"num_classes": True},
+    {"image_size": 10**9}, {"image_size": 2}, {"image_size": 1e9}, {"name": "resnet99999998"},
+    {"name": "wrn_10_9999999"}, {"name": "wrn_9999994_1"}, {"num_classes": [10]}, {"metadata": None}])
+def test_numbers_that_no_network_has_are_one_sentence_at_once(change, stranger):
+    path = stranger("resnet8")
+    said = json.loads((path / export.DESCRIPTION).read_text())
+    (path / export.DESCRIPTION).write_text(json.dumps({**said, **change}))
+    began = time.monotonic()
+    if change == {"metadata": None}:
+        assert export.recorded_stats(path) is None
+    else:
+        with pytest.raises(UserError) as caught:
+            models.load(path)
+        assert "\n" not in str(caught.value) and time.monotonic() - began < 5
+
+
 def test_a_json_file_that_nests_without_end_is_damage(stranger):
     path = stranger("resnet8")
     (path / export.DESCRIPTION).write_text("[" * 100_000)
@@ -99,7 +118,8 @@ def test_a_user_s_own_network_is_loaded_when_the_user_gives_its_name(own):
     path, name = own
     assert models.load(path, name=name)[0].name == name
     assert teachers.read(str(path), name)[0].name == name
-    assert teachers.load(settings(checkpoint=f"{path},{path}", name=f"{name},{name}"), Digits)[0]["teacher2"].name == name
+    both = settings(checkpoint=f"{path},{path}", name=f"{name},{name}")
+    assert teachers.load(both, Digits)[0]["teacher2"].name == name
     teachers.warm_start(models.build(name, num_classes=10, image_size=16), str(path))
     assert convert.to_file(str(path), str(path) + ".safetensors", torch=False, name=name) == 0
 

@@ -9,6 +9,7 @@ import pytest
 
 from kdjax import fetch, models
 from kdjax.errors import UserError
+from kdjax.run import fetch as released
 from tests.weights.torch_files import save, state_dict
 
 
@@ -73,7 +74,7 @@ def test_the_accuracy_is_said_beside_the_published_one(server, tmp_path, capsys,
     data = Dataset("cifar100", split, split, None, 100, 32, (0.5,) * 3, (0.25,) * 3)
     monkeypatch.setattr("kdjax.data.source.locate", lambda cfg: tmp_path)
     monkeypatch.setattr("kdjax.data.source.load", lambda cfg, seed: data)
-    fetch.teachers(["wrn_40_2"])
+    released.teachers(["wrn_40_2"])
     assert "on the 20 test images of cifar100; published 75.61" in capsys.readouterr().out
 
 
@@ -81,25 +82,25 @@ def test_the_accuracy_is_said_beside_the_published_one(server, tmp_path, capsys,
 def test_a_server_in_trouble_leaves_no_teacher(server, no_data, tmp_path, trouble, word):
     setattr(server, trouble, True)
     with pytest.raises(UserError, match=word):
-        fetch.teachers(["wrn_40_2"])
+        released.teachers(["wrn_40_2"])
     assert not (tmp_path / "teachers" / "wrn_40_2").exists()
     setattr(server, trouble, False)
-    assert fetch.teachers(["wrn_40_2"])[0].is_dir()
+    assert released.teachers(["wrn_40_2"])[0].is_dir()
 
 
 def test_a_file_that_is_another_network_is_refused_and_not_taken_for_the_teacher_later(server, no_data, tmp_path):
     for asked in (1, 2):
         with pytest.raises(UserError, match="holds a resnet8, .* resnet56"):
-            fetch.teachers(["resnet56"])
+            released.teachers(["resnet56"])
         assert server.asked == asked and not (tmp_path / "teachers" / "resnet56").exists()
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(UserError, match="choose from wrn_40_2, resnet56"):
-        fetch.teachers(["resnet57"], tmp_path)
+        released.teachers(["resnet57"], tmp_path)
 
 
 def test_the_published_accuracies_are_those_of_the_table(shared):
     rows = [line.split(",") for line in (shared / "spec" / "published_results.csv").read_text().splitlines()]
     table = {row[1]: float(row[3]) for row in rows if row[6] == "RepDistiller README" and row[3]}
-    assert {name: table[name] for name in fetch.TEACHERS} == fetch.TEACHERS
+    assert {name: table[name] for name in released.TEACHERS} == released.TEACHERS

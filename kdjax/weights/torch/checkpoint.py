@@ -1,8 +1,9 @@
 """PyTorch checkpoints of the RepDistiller family and its relatives: spec/models.md, section 9.
 
-read(path) -> Checkpoint                          any file of the family, without torch, without running anything
-in it from_state_dict(net, state_dict) -> variables     strict to_state_dict(net, variables) -> state_dict
-the exact inverse load(path) -> (net, variables, metadata)          all of it
+    read(path) -> Checkpoint                                any file of the family, without torch, running nothing in it
+    from_state_dict(net, state_dict) -> variables           strict
+    to_state_dict(net, variables) -> state_dict             its exact inverse
+    load(path) -> (net, variables, metadata)                all of it
 """
 
 import os

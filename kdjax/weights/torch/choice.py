@@ -87,8 +87,9 @@ def _network(path: str, asked: str | None, told: dict, candidate: Candidate, see
     except UserError as error:
         raise UserError(f"cannot be read as asked: {error}") from None
     if seen and name != seen and ":" not in name:
-        said = "--model says" if asked else "its own description says" if written else "the folder's name says"
-        raise UserError(f"holds a {seen}, but {said} {name}; if the file is right, use --model {seen}.")
+        said = "the name given is" if asked else "its own description says" if written else "the folder's name says"
+        raise UserError(f"holds a {seen}, but {said} {name}; if the file is right, give {seen} (--model, or "
+                        "config.teacher.name).")
     check_keys(net, shapes)
     return name, net, candidate
 
