@@ -24,7 +24,7 @@ FEW = 8         # folders in which a recording is looked for
 
 
 class Heard(NamedTuple):
-    """A split with what training sees of it: raw [N, versions, 32, 32, 1] float16, augmented; images: the clean ones."""
+    """A split with what training sees of it: raw [N, versions, 32, 32, 1] float16, augmented; images: the clean."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -37,6 +37,8 @@ def load(cfg, seed: int, roots: list[Path]) -> Dataset | None:
     name, stats = cfg.dataset, getattr(cfg, "table_stats", "train")
     if name.startswith("table_"):
         return of_table(table.built_in(name.removeprefix("table_"), stats))
+    if name == "synthetic_words":
+        return of_speech(speech.synthetic(_rate(cfg)), cfg, seed)
     path = _find(name, roots)
     if name == "covtype" or name in HIGGS:
         return of_table(_distributed(name, path, stats))
@@ -96,7 +98,8 @@ def _distributed(name: str, path: Path | None, stats: str) -> table.Table:
 
 
 def _first(path: Path | None, names: tuple[str, ...]) -> Path:
-    found = [path] if path is not None and path.is_file() else [path / n for n in names if path and (path / n).is_file()]
+    inside = [path / name for name in names] if path is not None else []
+    found = [place for place in (path, *inside) if place is not None and place.is_file()]
     if not found:
         raise UserError(f"{names[0]} not found: put the file as distributed by the UCI repository into data.dir")
     return found[0]

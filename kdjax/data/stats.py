@@ -42,6 +42,8 @@ def resolve(wanted: object, raw: Raw) -> Stats:
     """`config.data.stats` as (mean, std): "auto" is the data set's published pair, else measured on train."""
     if wanted == "auto":
         return STATS[raw.stats] if raw.stats else measure(raw.train.images)
+    if wanted == "ssl":
+        return STATS.get(f"{raw.stats}_ssl") or resolve("auto", raw)
     return given(wanted)
 
 

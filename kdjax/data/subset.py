@@ -1,4 +1,4 @@
-"""Fewer classes and fewer images, seeded (spec/self_supervised.md, 2.9 and I11; in the originals only ImageNet obeys)."""
+"""Fewer classes and fewer images, seeded (spec/self_supervised.md, 2.9; in the originals only ImageNet obeys, I11)."""
 import numpy as np
 
 from kdjax.data.order import permutation
@@ -21,7 +21,8 @@ def share(split, ratio: float, seed: int):
     if ratio >= 1:
         return split
     rows = [np.flatnonzero(split.labels == label) for label in np.unique(split.labels)]
-    chosen = [own[permutation(len(own), seed, SHARE, i)[:max(1, round(ratio * len(own)))]] for i, own in enumerate(rows)]
+    count = lambda own: max(1, round(ratio * len(own)))
+    chosen = [own[permutation(len(own), seed, SHARE, i)[:count(own)]] for i, own in enumerate(rows)]
     return _rows(split, np.sort(np.concatenate(chosen)))
 
 

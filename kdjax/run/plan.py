@@ -87,7 +87,7 @@ def stage_lr(config, stage) -> float:
 def first_state(config, task: Task, labels) -> TrainState:
     """Parameters, statistics and memories before the first step. labels: [N] int, the training set's."""
     seed = config.seed
-    nets = {name: _first_variables(seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    nets = {name: teachers.first(config, seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
     if not task.nets[task.learner].source:
         for m, method in task.methods.items():
             nets[task.learner]["params"] = method.start(stream(seed, f"start {m}"), nets[task.learner]["params"])
@@ -100,12 +100,6 @@ def first_state(config, task: Task, labels) -> TrainState:
                        stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory,
                        ema=followers)
     return ema.start(state, task.nets)
-
-
-def _first_variables(seed: int, name: str, net) -> dict:
-    if net.source:
-        return teachers.warm_start(net.network, net.source)
-    return net.network.init(stream(seed, name))
 
 
 def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before: TrainState | None) -> TrainState:

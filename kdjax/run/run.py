@@ -68,9 +68,9 @@ def prepare(config, path: Path, data) -> Run:
                RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history(),
                fingerprints.of(data, task, frozen))
     refuse_tail(config, task, data, frozen, plan(config, task, len(data.train.labels)))
-    for net in task.nets.values():
+    for name, net in task.nets.items():
         if net.role == "trained" and net.source:
-            teachers.warm_start(net.network, net.source)
+            teachers.first(config, config.seed, name, net)
     this.history["teacher"] = Evaluations(this).teacher()
     return this
 

@@ -22,8 +22,8 @@ HAS_QUEUE, HAS_TARGET = ("moco", "mocon"), ("moco", "mocon", "byol")
 
 
 class Nets(Protocol):
-    """forward(net, x, between=None) -> Output of "online", "target" or "weak" on an array; adapt(name, x) of "predictor",
-    "embed_s", "embed_t"."""
+    """forward(net, x, between=None) -> Output of "online", "target" or "weak" on an array; adapt(name, x) of
+    "predictor", "embed_s", "embed_t"."""
 
     def forward(self, net: str, x: jax.Array, between: Callable | None = None) -> Any: ...
 
@@ -50,8 +50,8 @@ class Options(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """terms: named scalars, already weighted. memory: with the banks moved, the queue still as it was; keys [B, D]: what
-    `remember` puts there. logits [B, >= B]: for the retrieval accuracy, own column i (moco: 0).
+    """terms: named scalars, already weighted. memory: with the banks moved, the queue still as it was; keys [B, D]:
+    what `remember` puts there. logits [B, >= B]: for the retrieval accuracy, own column i (moco: 0).
     """
 
     terms: dict[str, jax.Array]
@@ -120,7 +120,7 @@ def draw(key: jax.Array, options: Options, n: int, alpha: float = 1.0) -> dict:
 
 
 def one_pass(nets: Nets, options: Options, memory: dict, draws: dict, x1: jax.Array, x2: jax.Array) -> Pass:
-    """Query view x1 [B, ...] against key view x2. draws: of `draw`; index [B] and contrast [B, K + 1] (crd); shuffle [B],
+    """Query view x1 [B, ...] against key view x2. draws: of `draw`; index [B], contrast [B, K + 1] (crd); shuffle [B],
     the order in which the target sees the keys (it matters only to batch norms over parts of a batch)."""
     o, terms, logits, weak_logits = options, {}, None, None
     mixer = Mixer(o, draws, len(x1) if o.method == "npair" and o.strong else None)

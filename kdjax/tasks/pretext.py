@@ -1,7 +1,7 @@
 """Self-supervision: npair, moco, mocon or byol, with or without i-Mix, and DS-SRD's weak student beside it.
 
-Three programs in one (spec/self_supervised.md, 3.7): pretext (an online network and its target), DS-SRD (the same with a
-weak student that learns from the target), distillation from a frozen teacher (a weak student and a given target).
+Three programs in one (spec/self_supervised.md, 3.7): pretext (an online network and its target), DS-SRD (the same with
+a weak student that learns from the target), distillation from a frozen teacher (a weak student and a given target).
 """
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ class Nets:
 class Pretext(Task):
     """The objective of a pretext task over nets by role.
 
-    nets: "online" (trained), "target" (ema of online, or frozen), "weak" (trained), as far as there are any. decay: step
-    -> the EMA's. compat: with two passes, the target moves and the keys are enqueued in each of them, as released (I17);
-    else once, before the first, and the second pass does not see the first one's keys.
+    nets: "online" (trained), "target" (ema of online, or frozen), "weak" (trained), as far as there are any. decay:
+    step -> the EMA's. compat: with two passes, the target moves and the keys are enqueued in each of them, as released
+    (I17); else once, before the first, and the second pass does not see the first one's keys.
     """
 
     def __init__(self, nets: Mapping[str, Net], pieces: Pieces, views, decay: Callable = lambda step: 0.999,
@@ -172,8 +172,10 @@ class Pretext(Task):
         return self.measured
 
     def exports(self):
-        return {"student": self.learner} | {name: name for name in ("online", "target", "weak") if name in self.nets
-                                            and name != self.learner and self.nets[name].role != "frozen"}
+        """The student, and what DS-SRD calls the strong one and the teacher."""
+        others = {"strong": "online", "teacher": "target"}
+        return {"student": self.learner} | {folder: net for folder, net in others.items() if net in self.nets and net
+                                            != self.learner and self.nets[net].role != "frozen"}
 
 
 def shown(done, options: Options, passes: int) -> dict:

@@ -32,7 +32,8 @@ def build(config, data, teachers: Mapping) -> Pretext:
         measured["strong"] = measures.neighbours("online", data.num_classes, s.probe_every)
     if s.probe_epochs:
         measured["linear"] = measures.linear(learner, data.num_classes, s.probe_epochs, s.probe_lr, config.seed)
-    return Pretext(nets, pieces(config, nets, options), views(config, data), decay(config, data), s.sym_compat, measured)
+    own = pieces(config, nets, options)
+    return Pretext(nets, own, views(config, data), decay(config, data), s.sym_compat, measured)
 
 
 def chosen(config, given: bool) -> Options:
@@ -118,6 +119,7 @@ def check(config, data, given: bool) -> None:
     if batch % s.bn_groups:
         raise UserError(f"config.data.batch_size={batch} does not divide into config.ssl.bn_groups={s.bn_groups}")
     if s.method in HAS_QUEUE and s.queue_size < batch * (1 + s.sym):
-        raise UserError(f"config.ssl.queue_size={s.queue_size} is smaller than the {batch * (1 + s.sym)} keys of a step")
+        raise UserError(f"config.ssl.queue_size={s.queue_size} is smaller than the {batch * (1 + s.sym)} keys of a "
+                        "step; raise it")
     if not config.data.drop_last:
         raise UserError("a pretext task takes whole batches only; set config.data.drop_last=True")

@@ -169,7 +169,8 @@ class Case:
             want, got = self.variables(name, prefix), state.net(name)
             yield from self._leaves(name, got, want)
         if self.options.predictor:
-            yield from self._leaves("predictor", state.adapters["ssl"]["predictor"], self.variables("predictor", prefix))
+            own = state.adapters["ssl"]["predictor"]
+            yield from self._leaves("predictor", own, self.variables("predictor", prefix))
         memory = state.memory["ssl"]
         if "queue" in memory:
             yield "queue", memory["queue"].T, self.data[f"{prefix}.queue"]

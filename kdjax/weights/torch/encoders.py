@@ -37,7 +37,7 @@ def headed(candidate, keep_projection: bool):
     two = any(key.startswith("fc2.") for key in tensors)
     if not (two or part in PRETEXT) or not is_encoder(tensors):
         return candidate
-    live, dead = ("fc", "fc2") if two and part in ("encoder_q", "encoder_k") else ("fc2", "fc") if two else ("fc", "fc2")
+    live, dead = ("fc2", "fc") if two and part not in ("encoder_q", "encoder_k") else ("fc", "fc2")
     kept = {key: tensor for key, tensor in tensors.items() if not key.startswith(f"{dead}.")}
     left_out = [dead] if two else []
     if any(key.startswith(f"{live}.") for key in kept) and not _takes(kept, live, keep_projection):
@@ -70,11 +70,12 @@ def recognize(shapes: Shapes) -> str | None:
 
 
 def meant(asked: str | None, seen: str | None) -> str | None:
-    """`asked`, or the encoder `seen` where the user gave the originals' name for it (resnet18 for imix_resnet18_...)."""
+    """`asked`, or the encoder `seen` where the user gave the originals' name (resnet18 for imix_resnet18_...)."""
     if not asked or not seen or ":" in asked:
         return asked
-    forms = re.fullmatch(rf"imix_{re.escape(asked)}(_1ch)?(_largestem)?(_features|_lin|_linbn|_mlp|_mlpbn1|_mlpbn)?", seen)
-    return seen if forms or f"{asked}_features" == seen else asked
+    head = r"(_features|_lin|_linbn|_mlp|_mlpbn1|_mlpbn)?"
+    bare, short = asked.removeprefix("imix_"), r"(_1ch)?(_largestem)?"
+    return seen if re.fullmatch(f"imix_{re.escape(bare)}{short}{head}", seen) else asked
 
 
 def _arch(shapes: Shapes, arch: Arch) -> str | None:
