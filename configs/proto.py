@@ -1,4 +1,4 @@
-"""Prototypical relations alone beside the KL, on the common protocol; the release's programs are configs/ds_srd_proto.py.
+"""Prototypical relations alone beside the KL, on the common protocol; the programs are in configs/ds_srd_proto.py.
 
     python -m kdjax.main --config configs/proto.py:teacher=wrn_40_2,student=wrn_16_2
     python -m kdjax.main --config configs/proto.py:demo

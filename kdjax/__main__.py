@@ -9,6 +9,7 @@ import sys
 
 from kdjax import __version__
 from kdjax.config.command_line import guarded
+from kdjax.device import start
 from kdjax.errors import UserError
 
 COMMANDS = {  # name: (its module, what it does). What is not installed here is neither offered nor understood.
@@ -24,6 +25,7 @@ COMMANDS = {  # name: (its module, what it does). What is not installed here is 
     "doctor": ("kdjax.doctor", "what is missing before a run"),
 }
 ON_THE_HOST = ("convert",)  # copying weights needs no accelerator
+COMPUTING = ("train", "evaluate", "transfer")  # whose processes are prepared before JAX starts
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -66,6 +68,9 @@ def usage() -> str:
 
 def script() -> int:
     """The console script's entry: mistakes become one sentence."""
+    words = sys.argv[1:]
+    if words and (words[0] in COMPUTING or words[0].startswith("--config")) and not set(words) & {"-h", "--help"}:
+        start.begin()  # first of all: it may start this process anew
     return guarded(main)
 
 

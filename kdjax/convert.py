@@ -44,7 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         "--key", help="the entry of the file that holds the weights (default: model, state_dict or net)"
     )
     parser.add_argument(
-        "--part", help="which network of a file with several: student (default), teacher, encoder_q, ..."
+        "--part", help="which network of several: student (default), teacher; or weak (default), strong, teacher"
+    )
+    parser.add_argument(
+        "--keep-projection", action="store_true", help="keep an encoder's projection head of several layers"
     )
     parser.add_argument(
         "--image-size", type=int, default=32, help="the images' height and width in pixels (default: 32)"
@@ -62,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     if sum(source is not None for source in given) != 1:
         parser.error("give one of SRC, --to-torch DIR and --to-safetensors DIR")
     options = dict(name=args.model, key=args.key, part=args.part, image_size=args.image_size)
+    options["keep_projection"] = args.keep_projection
     if args.source is not None:
         return converting.to_folder(args.source, args.out, stats.given(args.stats) if args.stats else None, **options)
     folder = args.to_torch or args.to_safetensors

@@ -15,6 +15,7 @@ from pathlib import Path
 from kdjax.config.command_line import Parser, callable_as, guarded
 from kdjax.data import stats as known
 from kdjax.errors import UserError
+from kdjax.methods import METHODS, Method
 from kdjax.weights import folder, serving
 
 
@@ -29,7 +30,16 @@ def export(source: str | os.PathLike, to: str = "stablehlo", out: str | os.PathL
     if preprocess and pair is None:
         raise UserError(f"{source} does not say with which mean and std it was trained; add --stats, a data set's name "
                         "such as cifar100 or six numbers")
+    if to in serving.PROGRAMS and (part := not_alone(source)):
+        raise UserError(f"a student of {part} is deployed with parts that its folder does not hold, and is useless "
+                        "without them; export another method's, or its weights with --to safetensors")
     return serving.export(source, to, out, normalization=pair if preprocess else None, model=model)
+
+
+def not_alone(source: str | os.PathLike) -> str:
+    """The method, of those that trained the network, whose predictions are not the student's own; "" for none."""
+    trained = serving.metadata(source).get("method") or []
+    return next((name for name in trained if name in METHODS and METHODS[name].predict is not Method.predict), "")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdjax.data import cache, download, stats
+from kdjax.data import cache, download, numbers, stats, subset
 from kdjax.data.order import PER_CLASS, VALID, permutation
 from kdjax.data.readers import cifar_archive, digits, folder, images, npz, stl10, tfds_folder, tiny_imagenet
 from kdjax.data.types import Dataset, Raw, Split, check, refuse_empty
@@ -29,6 +29,12 @@ def load(cfg, seed: int) -> Dataset:
     data, so that a student on a subset sees what its teacher saw.
     Warns of what was done to the images. Raises UserError, within seconds, for whatever is missing or wrong.
     """
+    other = numbers.load(cfg, seed, roots(cfg))
+    return reduced(cfg, seed, _images(cfg) if other is None else other)
+
+
+def _images(cfg) -> Dataset:
+    """The whole data set of images."""
     raw = check(_read(cfg), cfg.dataset)
     for note in raw.notes:
         warnings.warn(f"{cfg.dataset}: {note}", stacklevel=2)
@@ -40,11 +46,18 @@ def load(cfg, seed: int) -> Dataset:
                         f"{test.images.shape[1]}: set data.image_size")
     _check_crop(cfg, train.images.shape[1])
     mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
+    return Dataset(raw.name, train, test, None, raw.num_classes, test.images.shape[1], mean, std)
+
+
+def reduced(cfg, seed: int, data: Dataset) -> Dataset:
+    """What of a data set a run sees: its classes, its validation images, its images of each class."""
+    data = subset.classes(data, getattr(cfg, "class_ratio", 1.0), seed)
+    train = data.train
     rows, held_out = split_valid(len(train.labels), cfg.valid_size, seed)
     rows = first_per_class(train.labels, rows, cfg.per_class, getattr(cfg, "per_class_seed", 0))
     valid = _rows(train, held_out) if cfg.valid_size else None
     train = _rows(train, rows) if cfg.valid_size or cfg.per_class else train
-    return Dataset(raw.name, train, test, valid, raw.num_classes, test.images.shape[1], mean, std)
+    return data._replace(train=subset.share(train, getattr(cfg, "label_ratio", 1.0), seed), valid=valid)
 
 
 def known_classes(dataset: str) -> int | None:
@@ -174,4 +187,4 @@ def _square(split: Split, size: int | None, where: object) -> Split:
 
 
 def _rows(split: Split, rows: np.ndarray) -> Split:
-    return Split(split.images[rows], split.labels[rows])
+    return type(split)(*(values[rows] for values in split))

@@ -22,6 +22,9 @@ STATS: dict[str, Stats] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "stl10": ((0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2712)),
     "tiny_imagenet": ((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
+    # the self-supervised releases' own (spec/self_supervised.md, 2.6)
+    "cifar10_ssl": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "cifar100_ssl": ((0.5071, 0.4865, 0.4409), (0.2009, 0.1984, 0.2023)),
     "digits": ((0.3053,) * 3, (0.3234,) * 3),
 }
 
@@ -39,6 +42,8 @@ def resolve(wanted: object, raw: Raw) -> Stats:
     """`config.data.stats` as (mean, std): "auto" is the data set's published pair, else measured on train."""
     if wanted == "auto":
         return STATS[raw.stats] if raw.stats else measure(raw.train.images)
+    if wanted == "ssl":
+        return STATS.get(f"{raw.stats}_ssl") or resolve("auto", raw)
     return given(wanted)
 
 

@@ -30,7 +30,11 @@ class Raw(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A data set ready for training. mean, std: per channel, of images scaled to 0 .. 1; valid: where asked for."""
+    """A data set ready for training. mean, std: per channel, of images scaled to 0 .. 1; valid: where asked for.
+
+    Tables and spectrograms are float arrays that are taken as they are, with mean 0 and std 1. numbers: of a table, how
+    many leading columns are numbers; image_size: how many columns there are.
+    """
 
     name: str
     train: Split
@@ -38,8 +42,9 @@ class Dataset(NamedTuple):
     valid: Split | None
     num_classes: int
     image_size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    numbers: int = 0
 
 
 def check(raw: Raw, where: object) -> Raw:

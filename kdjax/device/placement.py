@@ -127,7 +127,7 @@ class Placement:
         return jax.tree.map(lambda x: self.put(np.broadcast_to(np.asarray(x), (n, *np.shape(x))), self.stacked), tree)
 
     def put_order(self, order: np.ndarray):
-        """An epoch's index matrix [steps, batch], split over the devices along the batch. Refuses a last, smaller batch
+        """An epoch's rows [steps, batch, ...], split over the devices along the batch. Refuses a last, smaller batch
         that does not divide."""
         if order.shape[1] % self.divisor:
             raise UserError(f"the last batch of an epoch has {order.shape[1]} images, which do not divide over "
@@ -136,7 +136,8 @@ class Placement:
         if self.mode == "jit":
             return self.put(order, self.split)
         n = len(self.devices)
-        return self.put(order.reshape(len(order), n, -1).swapaxes(0, 1), self.stacked)
+        shares = order.reshape(len(order), n, order.shape[1] // n, *order.shape[2:])
+        return self.put(shares.swapaxes(0, 1), self.stacked)
 
     def put_wish(self, wish: bool):
         """What this process votes (see processes.Vote): a flag a device among several processes, else an unused one."""
@@ -165,7 +166,7 @@ class Placement:
         return state if self.mode == "jit" else self.put(self.get(state))
 
     def compile(self, step: Callable) -> Callable:
-        """step(state, frozen, data, order, wishes) -> (state, tick), donated. Under pmap `step` sees one replica's
+        """step(state, frozen, data, order, wishes, given) -> (state, tick), donated. Under pmap `step` sees a replica's
         share."""
         if self.mode == "pmap":
             return jax.pmap(step, axis_name=DEVICES, devices=self.devices, donate_argnums=0)

@@ -55,3 +55,9 @@ class MobileNetV2(nnx.Module):
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.classifier(embedding)
+
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        stages = [(str(i), stage) for i, stage in enumerate(self.blocks) if i in TAPS]
+        return tuple(("blocks", i, str(len(stage) - 1), "conv", "7") for i, stage in stages)

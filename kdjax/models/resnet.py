@@ -78,6 +78,11 @@ class ResNet(nnx.Module):
     def classify(self, embedding: jax.Array) -> jax.Array:
         return getattr(self, self.head)(embedding)
 
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        return tuple((name, str(len(getattr(self, name)) - 1), "bn2") for name in ("layer1", "layer2", "layer3"))
+
 
 def constructor(name: str) -> Callable[..., ResNet] | None:
     """The constructor that `name` means, None if it is no name of this family; raises UserError for a wrong depth."""

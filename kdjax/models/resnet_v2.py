@@ -68,6 +68,7 @@ class ResNetV2(nnx.Module):
                                                   for j, (width, _) in enumerate(widths))))
             inputs = outputs
         self.linear = Linear(inputs, num_classes, rngs=rngs)
+        self.last_norm = "bn2" if block is Basic else "bn3"
 
     def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = relu(self.bn1(self.conv1(x)))
@@ -83,3 +84,9 @@ class ResNetV2(nnx.Module):
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.linear(embedding)
+
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        names = self.trunk[2:]
+        return tuple((name, str(len(getattr(self, name)) - 1), self.last_norm) for name in names)

@@ -49,6 +49,11 @@ class VGG(nnx.Module):
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.classifier(embedding if self.embed is None else _unit(self.embed(embedding)))
 
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        return tuple((name, str(len(getattr(self, name)) - 1)) for name in self.trunk[1:])
+
 
 def _unit(x: jax.Array) -> jax.Array:
     """Rows divided by max(||x||_2, 1e-12)."""

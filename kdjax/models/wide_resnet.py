@@ -82,6 +82,11 @@ class WideResNet(nnx.Module):
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.fc(embedding)
 
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        return ("block2", "layer", "0", "bn1"), ("block3", "layer", "0", "bn1"), ("bn1",)
+
 
 def constructor(name: str) -> Callable[..., WideResNet] | None:
     """The constructor that `name` means, None if it is no name of this family; raises UserError for a wrong depth."""

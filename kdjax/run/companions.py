@@ -4,11 +4,20 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+from kdjax.config import default
+from kdjax.config.milestones import scaled
 from kdjax.device import processes
 from kdjax.device.processes import say
 from kdjax.errors import UserError
 from kdjax.run.folder import write_json
 from kdjax.run.result import summary
+
+
+def folders(config, folder: Path) -> list[Path]:
+    """The run's folder and those of the runs that it adds."""
+    own_teacher = config.teacher.train_epochs and not config.teacher.checkpoint
+    return [folder, *([folder / "teacher"] if own_teacher else []),
+            *([folder / "alone"] if config.experiment.compare else [])]
 
 
 def vanilla_of(config, folder: Path, network: str, epochs: int):
@@ -20,10 +29,21 @@ def vanilla_of(config, folder: Path, network: str, epochs: int):
     own.method.name, own.method.names, own.method.weights = "vanilla", (), ()
     own.teacher.update({"name": "", "checkpoint": "", "train_epochs": 0})
     own.loss.update({"gamma": 1.0, "alpha": 0.0, "beta": 0.0})
-    scale = epochs / config.train.epochs
-    own.optim.schedule.milestones = tuple(max(1, round(m * scale)) for m in config.optim.schedule.milestones)
+    own.optim.schedule.milestones = scaled(config.optim.schedule.milestones, epochs / config.train.epochs)
     own.train.epochs = epochs
     own.experiment.update({"workdir": str(folder), "compare": False})
+    return own
+
+
+def teacher_of(config, folder: Path):
+    """The config of the run's own teacher: `teacher.train_epochs`, with milestones at the common protocol's fractions.
+
+    Nothing here depends on the run's own length, so that a run which is made longer keeps its teacher.
+    """
+    epochs, common = config.teacher.train_epochs, default()
+    own = vanilla_of(config, folder, config.teacher.name, epochs)
+    own.optim.schedule.milestones = scaled(common.optim.schedule.milestones, epochs / common.train.epochs)
+    own.train.steps = 0
     return own
 
 
@@ -34,7 +54,7 @@ def make_teacher(config, folder: Path, data, run) -> None:
     if not config.teacher.name:
         raise UserError("config.teacher.train_epochs is set but config.teacher.name is not; name the teacher's network")
     say(f"first the teacher, {config.teacher.name}")
-    run(vanilla_of(config, folder / "teacher", config.teacher.name, config.teacher.train_epochs), data)
+    run(teacher_of(config, folder / "teacher"), data)
     config.teacher.checkpoint = str(folder / "teacher" / "student")
 
 

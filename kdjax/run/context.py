@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -33,6 +34,12 @@ class Run:
     checkpoints: RunCheckpoints
     history: dict
     prints: dict
+    began: float = dataclasses.field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Of wall clock that went into training, evaluations and saves, those before a resume included."""
+        return time.perf_counter() - self.began
 
     @functools.cached_property
     def held(self) -> Held:

@@ -6,22 +6,25 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kdjax.device import processes
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
-from kdjax.methods import chosen
+from kdjax.run.names import title
+from kdjax.weights.folder import is_free
 
 TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
+FILES = ("config.json", "metrics.jsonl", "result.json", "curves.png")  # what a run writes in its folder
+FOLDERS = ("checkpoints", "tensorboard")
 NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that is not worth keeping
 
 
 def workdir(config) -> Path:
     """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
-        [*programme(config), *chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset,
+        [*programme(config), *title(config), config.teacher.name or "none", config.student.name, config.data.dataset,
          f"s{config.seed}", f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
     return folder
@@ -29,7 +32,8 @@ def workdir(config) -> Path:
 
 def programme(config) -> list[str]:
     """What a run's name says of its program, where that is more than its methods."""
-    return [word for word in (config.program.replace("distil", ""), config.mix.mode) if word]
+    own = config.program if config.program == "double_student" else ""
+    return [word for word in (own, config.mix.mode) if word]
 
 
 def write_json(path: Path, value) -> None:
@@ -74,6 +78,24 @@ def check_writable(folder: Path) -> None:
         probe.unlink(missing_ok=True)  # the holder of the lock may have swept it up
     except OSError as error:
         raise UserError(f"cannot write in {folder} ({error.strerror}); choose another folder with --workdir") from None
+
+
+def check_contents(folder: Path, exports: Iterable[str] = ("student",)) -> None:
+    """Refuses a folder where something of another kind, or of another owner, stands in the place of what a run will
+    write, now instead of after all training. exports: the networks that it will leave."""
+    exports = list(exports)
+    for path in [folder / name for name in (*FILES, *(f"{name}.pth" for name in exports))]:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, where the run will write a file; move it away, or choose another "
+                            "--workdir")
+    for path in [folder, *(folder / name for name in FOLDERS)]:
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file, where the run needs a folder; move it away, or choose another "
+                            "--workdir")
+    for path in [folder / name for name in exports]:
+        if not is_free(path):
+            raise UserError(f"{path} is not a network of this run, which would be written there; move it away, or "
+                            "choose another --workdir")
 
 
 def disk_trouble(error: OSError, folder: Path) -> Exception:

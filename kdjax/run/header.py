@@ -9,6 +9,7 @@ from kdjax.device import processes, start
 from kdjax.methods import chosen
 from kdjax.run.context import Run
 from kdjax.run.folder import write_json
+from kdjax.run.names import title
 from kdjax.run.resume import plain
 from kdjax.step.schedules import base_lr
 
@@ -35,6 +36,15 @@ def write_config(run: Run) -> None:
         "devices": [d.device_kind for d in run.place.devices]}))
 
 
+def described(config) -> str:
+    """The methods with their weights, or what another program does."""
+    if config.program != "distil":
+        return ", ".join(title(config))
+    loss = config.loss
+    return (", ".join(f"{m} x {w:g}" for m, w in chosen(config).items())
+            + f"  (gamma {loss.gamma:g}, alpha {loss.alpha:g}, beta {loss.beta:g})")
+
+
 def header(config, data, task, place) -> str:
     """What a run is, in a few lines."""
     v = versions()
@@ -44,8 +54,7 @@ def header(config, data, task, place) -> str:
              *([f"start    {start.described()}"] if start.described() else []),
              f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, "
              f"{data.num_classes} classes",
-             f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "
-             f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
+             f"method   {described(config)}",
              *(f"options  {line}" for line in options(config)),
              f"optim    rate {base_lr(config):g}, {config.train.epochs} epochs, {schedule(config)}",
              *(f"{name.rstrip('0123456789'):8s} {getattr(net.network, 'name', 'a head')}: {net.network.num_params:,} "

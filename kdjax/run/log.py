@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from kdjax.files.atomic import atomic_write_text
@@ -55,12 +56,17 @@ class RunLog:
 
     def rewind(self, step: int, epochs: dict) -> None:
         """Drops what a resumed run is about to write again: records after `step`, epochs after those that `epochs`
-        ({stage: the last one}) knows, and a half-written last line."""
-        if self.quiet or not self.path.exists():
+        ({stage: the last one}) knows, and a half-written last line. Warns of records that should be there and are not.
+        """
+        if self.quiet:
             return
-        lines = self.path.read_text(errors="replace").splitlines()
+        lines = self.path.read_text(errors="replace").splitlines() if self.path.exists() else []
         kept = [line for line in lines if _known(line, step, epochs)]
-        atomic_write_text(self.path, "".join(line + "\n" for line in kept))
+        if lines != kept:
+            atomic_write_text(self.path, "".join(line + "\n" for line in kept))
+        if lost := missing(kept, epochs):
+            warnings.warn(f"{self.path} has lost records: {lost}. The run itself has lost nothing and continues; its "
+                          "curves begin where the records do.", stacklevel=2)
 
     def record(self, kind: str, step: int, values: dict) -> None:
         """One line of metrics.jsonl, and its numbers to TensorBoard."""
@@ -87,6 +93,21 @@ def _known(line: str, step: int, epochs: dict) -> bool:
         return record["step"] <= step and not again
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def missing(lines: list[str], epochs: dict) -> str:
+    """`epochs 1-3, 7 of main`: what a run remembers ({stage: the last epoch}) and its records lack; "" for nothing."""
+    rows = [row for row in map(json.loads, lines) if row["kind"] == "epoch"]
+    there = {(row["stage"], row["epoch"]) for row in rows}
+    lost = {stage: [n for n in range(1, last + 1) if (stage, n) not in there] for stage, last in epochs.items()}
+    return "; ".join(f"epochs {_runs(numbers)} of {stage}" for stage, numbers in lost.items() if numbers)
+
+
+def _runs(numbers: list[int]) -> str:
+    """`1-3, 7` of rising numbers."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends))
 
 
 def _number(value):

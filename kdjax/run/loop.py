@@ -24,7 +24,7 @@ class StageLoop:
 
     def __init__(self, run: Run, evaluations: Evaluations, number: int, p: Plan, main: bool):
         self.run, self.number, self.plan, self.config, self.place = run, number, p, run.config, run.place
-        self.evaluations, self.main = evaluations, main
+        self.evaluations, self.main, self.skips = evaluations, main, run.config.train.on_nan == "skip"
         self.speed = log.Speed(run.history["images"], run.history["speed_seconds"])
         self.vote = processes.Vote(self.place, run.stop)
 
@@ -39,6 +39,8 @@ class StageLoop:
             self.train_epoch(epoch)
             if epoch == p.epochs or epoch % self.config.checkpoint.every_epochs == 0:
                 self.save(epoch)
+        if said := self.stage.foresight.said():
+            run.log.say(f"{p.name}: {said}")
         return self.place.get(self.stage.state)
 
     def train_epoch(self, epoch: int) -> None:
@@ -83,9 +85,9 @@ class StageLoop:
 
     def healthy(self, m: dict, over: bool = False) -> None:
         """Raises Diverged when a step went wrong; with on_nan=skip only when all of a finished epoch did."""
-        strict = self.config.train.on_nan != "skip" or (over and float(m["steps"]) == 0)
+        strict = not self.skips or (over and float(m["steps"]) == 0)
         if strict and int(m["bad_step"]) >= 0:
-            raise diverged(m, self.plan.name, self.plan.offset, self.run.checkpoints.latest_step())
+            raise diverged(m, self.plan.name, self.plan.offset, self.run.checkpoints.latest_step(), self.skips)
 
     def close_epoch(self, epoch: int, seconds: float) -> None:
         """Evaluates, records and remembers one finished epoch."""
@@ -106,9 +108,9 @@ class StageLoop:
         history = self.run.history
         history["epochs"][self.plan.name] = row["epoch"]
         history["skipped"] += row["skipped"]
-        history["seconds"] += row["seconds"]
+        history["seconds"] = self.run.seconds
         history["images"], history["speed_seconds"] = self.speed.images, self.speed.seconds
-        if self.main:
+        if self.main and "test_top1" in row:
             history["last"] = row
             if not history["best"] or row["test_top1"] > history["best"]["test_top1"]:
                 history["best"] = row
@@ -127,5 +129,6 @@ class StageLoop:
         held = to_tree(self.place.get(self.stage.state))
         self.healthy(held["metrics"])
         arrays = {k: v for k, v in held.items() if k != "metrics"}
-        check_state(arrays, p.offset + step, p.name, checkpoints.latest_step())
+        check_state(arrays, p.offset + step, p.name, checkpoints.latest_step(), self.skips)
+        history["seconds"] = self.run.seconds
         checkpoints.save(p.offset + step, held, meta, history["best"] and history["best"]["test_top1"])

@@ -87,7 +87,10 @@ def stage_lr(config, stage) -> float:
 def first_state(config, task: Task, labels) -> TrainState:
     """Parameters, statistics and memories before the first step. labels: [N] int, the training set's."""
     seed = config.seed
-    nets = {name: _first_variables(seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    nets = {name: teachers.first(config, seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    if not task.nets[task.learner].source:
+        for m, method in task.methods.items():
+            nets[task.learner]["params"] = method.start(stream(seed, f"start {m}"), nets[task.learner]["params"])
     adapters = {m: {a: f.init(stream(seed, f"adapter {m} {a}")) for a, f in method.adapters.items()}
                 for m, method in task.methods.items()}
     labels = jnp.asarray(labels)
@@ -97,12 +100,6 @@ def first_state(config, task: Task, labels) -> TrainState:
                        stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory,
                        ema=followers)
     return ema.start(state, task.nets)
-
-
-def _first_variables(seed: int, name: str, net) -> dict:
-    if net.source:
-        return teachers.warm_start(net.network, net.source)
-    return net.network.init(stream(seed, name))
 
 
 def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before: TrainState | None) -> TrainState:
@@ -123,5 +120,6 @@ def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict, 
         batch = Batch(views, index, index, jnp.ones(()))
         return gradients(p.objective, state, frozen, batch, key)[1].terms
 
-    raw = jax.ShapeDtypeStruct((b, *data.train.images.shape[1:]), data.train.images.dtype)
+    seen = getattr(data.train, "raw", data.train.images)
+    raw = jax.ShapeDtypeStruct((b, *seen.shape[1:]), seen.dtype)
     return list(jax.eval_shape(terms, state, frozen, raw, jax.eval_shape(lambda: jax.random.key(0))))

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdjax.methods import chosen
 from kdjax.run.folder import read_json
 from kdjax.run.log import clock, table
+from kdjax.run.names import title
 from kdjax.run.resume import check_resume
 
 OURS = ("test", "train")  # what an epoch's record has under other names here, or does not measure
@@ -26,7 +26,7 @@ def scores(row: dict) -> dict:
 def result(config, history: dict, student: str, teacher: str) -> dict:
     """The contents of result.json. The headline is the last epoch's; best is chosen on the test set and named so."""
     seconds = history["speed_seconds"]
-    return {"program": config.program, "method": list(chosen(config)), "student": student, "teacher": teacher,
+    return {"program": config.program, "method": title(config), "student": student, "teacher": teacher,
             "dataset": config.data.dataset, "seed": config.seed, "epochs": config.train.epochs,
             "steps": config.train.steps,
             "last": scores(history["last"]), "best": scores(history["best"]), "teacher_accuracy": history["teacher"],
@@ -44,8 +44,12 @@ def summary(done: dict) -> str:
         if entry:
             rows.append([done["student"], role, f"{entry['last']['top1']:.2f}", f"{entry['best']['top1']:.2f}",
                          f"{entry['last']['top5']:.2f}"])
+    linear = done["last"].get("linear_top1")
+    text = table(rows)
+    if linear is not None:
+        text += f"\nlinear probe of its features: top-1 {linear:.2f}; above: their nearest neighbours"
     speed = f", {done['images_per_second']:.0f} images/s" if done["images_per_second"] else ""
-    text = table(rows) + f"\n{clock(done['wall_clock_seconds'])} of training and evaluation{speed}, seed {done['seed']}"
+    text += f"\n{clock(done['wall_clock_seconds'])} of training and evaluation{speed}, seed {done['seed']}"
     if done.get("alone"):
         text += f"\ndistillation gained {done['last']['top1'] - done['alone']['last']['top1']:+.2f} points (last epoch)"
     return text

@@ -37,6 +37,8 @@ def run(config, data=None) -> dict:
         if (done := result.finished(config, place)) is not None:
             processes.say(f"{place} is finished; its result:\n{result.summary(done)}")
             return done
+        for own in companions.folders(config, place):
+            folder.check_contents(own)
         companions.make_teacher(config, place, data, run)
         data = data or processes.in_turn(lambda: source.load(normalising.data_fields(config), config.seed))
         this = prepare(config, place, data)
@@ -59,15 +61,16 @@ def prepare(config, path: Path, data) -> Run:
     task = tasks.build(config, data, networks)
     place.check_memories([name for name, method in task.methods.items() if method.has_memory])
     resume.check_resume(config, path)
+    folder.check_contents(path, task.exports())
     speaker = log.RunLog(path, config.log.tensorboard, quiet=not processes.is_first())
     speaker.say(header.header(config, data, task, place))
     this = Run(config, path, data, task, frozen, place, speaker, StopSignal(),
                RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history(),
                fingerprints.of(data, task, frozen))
     refuse_tail(config, task, data, frozen, plan(config, task, len(data.train.labels)))
-    for net in task.nets.values():
+    for name, net in task.nets.items():
         if net.role == "trained" and net.source:
-            teachers.warm_start(net.network, net.source)
+            teachers.first(config, config.seed, name, net)
     this.history["teacher"] = Evaluations(this).teacher()
     return this
 
@@ -82,6 +85,7 @@ def train(this: Run) -> dict:
     if saved is not None:
         step, tree, meta = saved
         start, this.history = meta["stage"], result.no_history() | meta["history"]
+        this.began -= this.history["seconds"]
         this.log.say(f"continuing from step {step} ({stages[start].name}, epoch {meta['epoch']})")
     this.log.rewind(saved[0] if saved else -1, this.history["epochs"])
     for number in range(start, len(stages)):
@@ -92,7 +96,7 @@ def train(this: Run) -> dict:
 
 def finish(this: Run, state: TrainState) -> dict:
     """Exports the student, writes result.json and the curves, prints the table."""
-    nets = this.task.nets
+    nets, this.history["seconds"] = this.task.nets, this.seconds
     found = result.result(this.config, this.history, nets[this.task.exports()["student"]].network.name,
                           ",".join(nets[name].network.name for name in this.frozen))
     processes.first(lambda: export(this, state, found))

@@ -90,7 +90,8 @@ class StepFolders:
 
     def free_name(self, step: int) -> str:
         """The name under which to save `step` so that it is newer than all that is there of it."""
-        taken = [order(name)[1] for name in self.names() if order(name)[0] == step]
+        taken = [order(path.name)[1] for path in self.folder.iterdir()  # files too: nothing may stand in the way
+                 if NAME.fullmatch(path.name) and order(path.name)[0] == step]
         return f"{step}.{max(taken) + 1}" if taken else str(step)
 
     def prune(self, keep: int, just_saved: str) -> None:
@@ -114,7 +115,10 @@ class StepFolders:
     def clear_half_written(self) -> None:
         """Removes what an interrupted save or removal left."""
         for path in self.folder.glob(f"{HALF}*"):
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def set_aside(self, name: str, damage: Damaged) -> None:
         """Moves a step to damaged/, which holds the last few, and warns; where it cannot be moved, only warns."""

@@ -9,8 +9,7 @@ import numpy as np
 
 from kdjax.errors import Diverged, Stopped, StoppedEarly
 
-ADVICE = ("Lower config.optim.lr or the term's weight in a new --workdir, or continue here with "
-          "config.train.on_nan=skip, which leaves such steps out and counts them.")
+LOWER = "Lower config.optim.lr or the term's weight in a new --workdir"
 
 
 class StopSignal:
@@ -46,21 +45,30 @@ class StopSignal:
             raise StoppedEarly(self.name)
 
 
-def diverged(metrics: dict, stage: str, offset: int, last_good: int | None) -> Diverged:
+def advice(skips: bool) -> str:
+    """What to do about numbers that went wrong. skips: config.train.on_nan=skip is set already."""
+    if skips:
+        return f"config.train.on_nan=skip cannot help: no step of the epoch was good, or the state is spoilt. {LOWER}."
+    return (f"{LOWER}, or continue here with config.train.on_nan=skip, which leaves such steps out and counts them.")
+
+
+def diverged(metrics: dict, stage: str, offset: int, last_good: int | None, skips: bool = False) -> Diverged:
     """The error that names step, terms and the last good checkpoint, from the counters of an epoch that went wrong."""
     guilty = [n for n, bad in metrics["bad"].items() if bool(bad)]
     named = [n for n in guilty if n not in ("total", "gradient")] or guilty
     step = offset + int(metrics["bad_step"]) + 1
-    return Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept(last_good)}. {ADVICE}")
+    return Diverged(f"step {step} ({stage}): {', '.join(named)} is not finite; {kept(last_good)}. "
+                    f"{advice(skips)}")
 
 
-def check_state(state: Mapping, step: int, stage: str, last_good: int | None, prefix: str = "") -> None:
+def check_state(state: Mapping, step: int, stage: str, last_good: int | None, skips: bool = False,
+                prefix: str = "") -> None:
     """Raises Diverged naming the first array of a state (nested dicts of host arrays) that is not finite."""
     for name, value in state.items():
         if isinstance(value, Mapping):
-            check_state(value, step, stage, last_good, f"{prefix}{name}/")
+            check_state(value, step, stage, last_good, skips, f"{prefix}{name}/")
         elif not np.isfinite(value).all():
-            raise Diverged(f"step {step} ({stage}): {prefix}{name} is not finite; {kept(last_good)}. {ADVICE}")
+            raise Diverged(f"step {step} ({stage}): {prefix}{name} is not finite; {kept(last_good)}. {advice(skips)}")
 
 
 def kept(last_good: int | None) -> str:

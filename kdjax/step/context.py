@@ -62,6 +62,11 @@ class Passes:
             self.stats[net] = stats
         return out if role == "trained" else jax.lax.stop_gradient(out)
 
+    def parameters(self, net: str) -> Mapping[str, Any]:
+        """A network's parameters; frozen unless it is trained."""
+        found = self.variables[net]["params"]
+        return found if self.nets[net].role == "trained" else jax.lax.stop_gradient(found)
+
     def shows(self, view: str) -> bool:
         """Whether there is such a view in this step."""
         return view in self.inputs
@@ -69,6 +74,10 @@ class Passes:
     def show(self, view: str, images: jax.Array, **how) -> None:
         """Adds a view that is made inside the step. how: further arguments of `apply`, such as `between`."""
         self.inputs[view], self.how[view] = images, how
+
+    def move(self, net: str, params: dict) -> None:
+        """Gives a following network other parameters, for the passes to come and for the state after the step."""
+        self.variables = {**self.variables, net: {**self.variables[net], "params": jax.lax.stop_gradient(params)}}
 
     def head(self, net: str) -> Callable | None:
         """embedding [B, D] -> logits, by the network's classifier; frozen unless the network is trained."""
@@ -83,8 +92,10 @@ class Context:
     """All that the loss of one method may look at; outputs of networks that are not trained are behind stop_gradient.
 
     forward(net, view="x") -> Output: one pass a (net, view), shared by all who ask; batch statistics advance in the
-    order of the calls. `of(name)` is the same step as another method sees it. sight: which (net, view) a task means by
-    "student" and "teacher", where these are not the networks of that name on the main view.
+    order of the calls. heads(net): that network's classifier, embedding [B, D] -> logits; parameters(net): its nested
+    parameters; both frozen unless the network is trained. `of(name)` is the same step as another method sees it. sight:
+    which (net, view) a task means by "student" and "teacher", where these are not the networks of that name on the main
+    view.
     """
 
     forward: Callable
@@ -92,6 +103,7 @@ class Context:
     adapts: Mapping[str, Adapt]
     heads: Callable[[str], Callable | None]
     name: str = ""
+    parameters: Callable[[str], Mapping[str, Any]] | None = None
     sight: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     def of(self, method: str) -> Context:

@@ -11,8 +11,9 @@ from flax import traverse_util
 
 
 def sgd(config, rate) -> optax.GradientTransformation:
-    """SGD as torch: decay added to the gradient, then momentum, no Nesterov, no dampening."""
-    return optax.chain(optax.add_decayed_weights(config.optim.weight_decay), optax.trace(config.optim.momentum),
+    """SGD as torch: decay added to the gradient, then momentum (Nesterov's if asked), no dampening."""
+    return optax.chain(optax.add_decayed_weights(config.optim.weight_decay),
+                       optax.trace(config.optim.momentum, nesterov=config.optim.nesterov),
                        optax.scale_by_learning_rate(rate))
 
 

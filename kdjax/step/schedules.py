@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.errors import UserError
+from kdjax.step.pretext_schedules import Pretext, pretext_rate
 
 
 def base_lr(config) -> float:
@@ -22,9 +23,14 @@ def learning_rate(config, total_steps: int):
 
     "step": base * decay ** (milestones passed); epoch m + 1, counted from 1, is the first after milestone m. "cosine":
     base * (1 + cos(pi e / epochs)) / 2 with e = epoch - 1 + schedule.offset (DS-SRD's own has offset 1). "constant":
-    base. Linear warm-up, by step, over optim.warmup_epochs. "warmup_cosine": see `warmup_cosine`.
+    base. Linear warm-up, by step, over optim.warmup_epochs. "warmup_cosine": see `warmup_cosine`; "pretext_...":
+    see pretext_schedules.py.
     """
     base, schedule, epochs = base_lr(config), config.optim.schedule, config.train.epochs
+    if schedule.kind in ("pretext_cosine", "pretext_step"):
+        return pretext_rate(Pretext(base, config.data.batch_size, epochs, total_steps // epochs,
+                                    schedule.kind == "pretext_cosine", tuple(schedule.milestones), schedule.decay,
+                                    config.optim.warmup_epochs))
     if schedule.kind == "warmup_cosine":
         return functools.partial(warmup_cosine, base=base, epochs=epochs, warmup_epochs=config.optim.warmup_epochs,
                                  steps_per_epoch=total_steps / epochs, one_based=bool(schedule.offset))

@@ -34,7 +34,7 @@ class Spec:
 def from_file(text: str) -> Spec:
     """`configs/sweeps/baselines.py:demo` -> what its get_sweep("demo") says. Raises UserError naming what is wrong."""
     name, _, argument = text.partition(":")
-    path = next((p for p in (Path(name), config_file.ROOT / name) if p.is_file()), None)
+    path = next((p for p in (Path(name), config_file.SHIPPED.parent / name) if p.is_file()), None)
     if path is None:
         raise UserError(f"there is no sweep file {name!r}; configs/sweeps/ has some")
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from kdjax.config.file import ROOT
 from kdjax.errors import UserError
 from kdjax.files.download import digest
 from kdjax.methods import chosen, find
@@ -63,7 +62,7 @@ class Teachers:
     def converted(self, path: str, name: str) -> tuple[Job, str]:
         """A torch file as a folder of the sweep's own."""
         out = self.folder / "teachers" / jobs.safe(f"{jobs.short(path)}-{digest(path)[:8]}")
-        command = [str(ROOT / "convert_torch_ckpt.py"), path, "--out", str(out)]
+        command = ["-m", "kdjax.convert", path, "--out", str(out)]
         command += ["--model", name] if name else []
         return self.add(Job(f"convert {out.name}", out, command, (out / DESCRIPTION).is_file)), str(out)
 

@@ -12,10 +12,12 @@ from kdjax.step.state import ADAPTERS, TrainState
 
 
 class View(NamedTuple):
-    """How training sees raw inputs: draw(key, n) -> all that is random; apply(raw, draws) -> what a network takes."""
+    """How training sees raw inputs: draw(key, n) -> all that is random; apply(raw, draws) -> what a network takes.
+    numbering: a `kdjax.data.views.Numbering` where the views of an image can be counted, else None."""
 
     draw: Callable[[jax.Array, int], Any]
     apply: Callable[[jax.Array, Any], jax.Array]
+    numbering: Any = None
 
 
 class Evaluation(NamedTuple):
@@ -46,6 +48,8 @@ class Task:
 
     def trains(self, path: tuple) -> bool:
         """Whether the main stage's optimizer owns the parameter at `path`, in the tree of `state.trainable`."""
+        if path[0] == self.learner:
+            return not any(path[1:] in method.student_frozen for method in self.methods.values())
         return path[0] != ADAPTERS or path[2] not in self.methods[path[1]].frozen
 
     def draw(self, key: jax.Array, batch) -> dict[str, dict]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import jax
 
 from kdjax import losses, methods, models
-from kdjax.data import strong, views
+from kdjax.data import randaugment, strong, views
 from kdjax.errors import UserError
 from kdjax.methods.base import Method
 from kdjax.step import ema
@@ -16,6 +16,8 @@ from kdjax.step.nets import Net, frozen, trained
 from kdjax.step.objective import prefixed
 from kdjax.tasks.base import Task, View
 from kdjax.tasks.mixed import Mixer
+
+VIEWS = {"strong": strong.view, "randaugment": randaugment.strong}  # what methods may ask for besides "x"
 
 
 class Distil(Task):
@@ -73,15 +75,22 @@ def build(config, data, teachers: Mapping) -> Distil:
     empty for methods without one. Raises UserError for a pair that a method cannot serve."""
     student = models.build(config.student.name, num_classes=data.num_classes, image_size=data.image_size)
     chosen = methods.build(config, student, teachers.get("teacher"))
-    how = config.data, data.mean, data.std, DTYPES[config.train.dtype]
-    seen = {"x": View(*views.crop_flip(*how))}
-    if config.kd.teacher_view == "other" or any("strong" in method.views for method in chosen.values()):
-        seen["strong"] = View(*strong.view(*how))
+    seen = lambda make: View(*make(config.data, data.mean, data.std, DTYPES[config.train.dtype]))
+    asked = {view: _maker(name, view) for name, method in chosen.items() for view in method.views}
+    asked |= {"strong": strong.view} if config.kd.teacher_view == "other" else {}
     if config.mix.mode and not teachers:
         raise UserError(f"config.mix.mode={config.mix.mode!r} compares student and teacher on mixed images, and there "
                         f"is no teacher; choose a method that has one, such as kd")
     mixer = Mixer(config, data) if config.mix.mode or config.mix.student_input else None
-    return Distil(config, student, teachers, chosen, methods.chosen(config), seen, mixer)
+    shown = {"x": seen(views.crop_flip), **{view: seen(make) for view, make in asked.items()}}
+    return Distil(config, student, teachers, chosen, methods.chosen(config), shown, mixer)
+
+
+def _maker(method: str, view: str):
+    """What makes a view that a method asks for."""
+    if view not in VIEWS:
+        raise UserError(f"method {method!r} asks for a view {view!r}; known are 'x' and {', '.join(map(repr, VIEWS))}")
+    return VIEWS[view]
 
 
 def method_terms(task, ctx, memory: dict) -> tuple[dict, dict, dict]:

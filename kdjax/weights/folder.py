@@ -160,29 +160,32 @@ def save_torch(path: str | os.PathLike, net, variables: dict, metadata: dict | N
     """
     metadata = metadata or {}
     scalars = {key: metadata[key] for key in ("epoch", "accuracy") if isinstance(metadata.get(key), int | float)}
-    with _writing(path):
+    with writing(path):
         torch_writer.write(path, _torch_arrays(net, variables, metadata), scalars)
 
 
 def save_safetensors(path: str | os.PathLike, net, variables: dict, metadata: dict | None = None) -> None:
     """Write a `.safetensors` file with torch's names and layout. Raises UserError if it cannot be written."""
     about = {"model": net.name, "num_classes": str(net.num_classes), "image_size": str(net.image_size), "format": "pt"}
-    with _writing(path):
+    with writing(path):
         atomic_write_bytes(path, save(_torch_arrays(net, variables, metadata or {}), about))
 
 
 def refuse_to_overwrite(path: pathlib.Path) -> None:
-    """UserError if `path` is neither free, nor an empty folder, nor a network's folder."""
+    """UserError if a network may not be written to `path`."""
+    if not is_free(path):
+        raise UserError(f"{path} exists and is not a network's folder; choose another place with --out.")
+
+
+def is_free(path: pathlib.Path) -> bool:
+    """Whether `path` is free, an empty folder, or a network's folder, which may be replaced."""
     if path.is_dir():
-        if (path / DESCRIPTION).is_file() or not any(path.iterdir()):
-            return
-    elif not path.exists():
-        return
-    raise UserError(f"{path} exists and is not a network's folder; choose another place with --out.")
+        return (path / DESCRIPTION).is_file() or not any(path.iterdir())
+    return not path.exists()
 
 
 @contextlib.contextmanager
-def _writing(path):
+def writing(path):
     """A file that is about to be written: makes its folder, and turns the disk's refusals into one sentence."""
     path = pathlib.Path(path)
     if path.is_dir():

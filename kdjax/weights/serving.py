@@ -23,7 +23,8 @@ from kdjax.weights.loading import load
 
 Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 SUFFIXES = {"stablehlo": ".stablehlo", "onnx": ".onnx", "safetensors": ".safetensors", "torch": ".pth"}
-PROGRAMS = {"stablehlo": (programs.to_stablehlo, programs.from_stablehlo), "onnx": (programs.to_onnx, programs.from_onnx)}
+PROGRAMS = {"stablehlo": (programs.to_stablehlo, programs.from_stablehlo),
+            "onnx": (programs.to_onnx, programs.from_onnx)}
 AGREE = 1e-3  # of the largest logit; measured: 1e-6
 
 
@@ -49,14 +50,21 @@ def export(source: str | os.PathLike, to: str, out: str | os.PathLike | None = N
     if normalization and to not in PROGRAMS:
         raise UserError(f"--preprocess needs a program, and --to {to} writes weights; use --to stablehlo or --to onnx")
     net, variables = load(source, model)
-    path = Path(out) if out else _beside(Path(source), to)
-    write = _program if to in PROGRAMS else _weights
-    write(path, to, net, variables, normalization, _metadata(source))
+    path, told = Path(out) if out else _beside(Path(source), to), metadata(source)
+    if to in PROGRAMS:
+        content = PROGRAMS[to][0](function(net, variables, normalization), _shape(net), _kind(normalization))
+        with folder.writing(path):
+            atomic_write_bytes(path, content)
+    else:
+        (folder.save_torch if to == "torch" else folder.save_safetensors)(path, net, variables, told)
     difference = check(path, to, net, variables, normalization)
     if not difference <= AGREE:
         path.unlink()
-        raise UserError(f"what was written as {path} computes other logits (by {difference:.1e} of the largest) and was "
+        raise UserError(f"what was written as {path} computes other logits (by {difference:.1e} of the largest) and is "
                         "removed; try another --to, and please report it")
+    if to in PROGRAMS:
+        about = description(net, to, content, normalization, told)
+        atomic_write_text(path.with_name(path.name + ".json"), json.dumps(about, indent=1) + "\n")
     return Exported(path, net, difference)
 
 
@@ -78,35 +86,36 @@ def check(path: Path, to: str, net: Network, variables: Variables, normalization
     else:
         written = function(*torch.load(os.fspath(path), name=net.name, image_size=net.image_size)[:2], normalization)
     for count in (1, 3):
-        images = np.random.default_rng(count).integers(0, 256, (count, net.image_size, net.image_size, 3), np.uint8)
+        images = np.random.default_rng(count).integers(0, 256, (count, *_shape(net)), np.uint8)
         images = images if normalization else ((images - 127.5) / 64).astype(np.float32)
         want, got = np.asarray(read(images)), np.asarray(written(images))
         worst = max(worst, float(np.abs(got - want).max() / max(np.abs(want).max(), 1e-6)))
     return worst
 
 
-def _program(path, to, net, variables, normalization, metadata):
-    shape, kind = (net.image_size, net.image_size, 3), np.uint8 if normalization else np.float32
-    content = PROGRAMS[to][0](function(net, variables, normalization), shape, kind)
-    about = {"network": net.name, "format": to, "sha256": hashlib.sha256(content).hexdigest(), "jax": jax.__version__,
-             "input": {"shape": ["N", *shape], "dtype": np.dtype(kind).name, "layout": "NHWC", "channels": "RGB",
-                       "range": "0 .. 255" if normalization else "normalised: (image / 255 - mean) / std"},
-             "output": {"shape": ["N", net.num_classes], "dtype": "float32", "what": "logits"},
-             "classes": metadata.get("classes") or [], "stats": normalization or metadata.get("stats")}
-    with folder.writing(path):
-        atomic_write_bytes(path, content)
-        atomic_write_text(path.with_name(path.name + ".json"), json.dumps(about, indent=1) + "\n")
+def description(net: Network, to: str, content: bytes, normalization: Normalization | None, told: dict) -> dict:
+    """What goes into a program and what comes out, for who serves it."""
+    given = {"shape": ["N", *_shape(net)], "dtype": np.dtype(_kind(normalization)).name, "layout": "NHWC",
+             "channels": "RGB", "range": "0 .. 255" if normalization else "normalised: (image / 255 - mean) / std"}
+    return {"network": net.name, "format": to, "sha256": hashlib.sha256(content).hexdigest(), "jax": jax.__version__,
+            "input": given, "output": {"shape": ["N", net.num_classes], "dtype": "float32", "what": "logits"},
+            "classes": told.get("classes") or [], "stats": normalization or told.get("stats")}
 
 
-def _weights(path, to, net, variables, normalization, metadata):
-    (folder.save_torch if to == "torch" else folder.save_safetensors)(path, net, variables, metadata)
-
-
-def _metadata(source) -> dict:
+def metadata(source: str | os.PathLike) -> dict:
+    """What a network's folder says of it besides its shape; {} for a torch file."""
     try:
         return dict(folder.read_description(folder.of_run(Path(source)))["metadata"])
-    except (OSError, ValueError, KeyError, TypeError):  # a torch file tells nothing
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _shape(net: Network) -> tuple[int, int, int]:
+    return net.image_size, net.image_size, 3
+
+
+def _kind(normalization: Normalization | None) -> type:
+    return np.uint8 if normalization else np.float32
 
 
 def _beside(source: Path, to: str) -> Path:

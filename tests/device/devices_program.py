@@ -213,6 +213,13 @@ def refusal(case):
     return ""
 
 
+def cached():
+    """The teacher's cache on 4 devices against the teacher inside the step on one; and whether it served."""
+    c = {n: config(("pkt",), devices=n) for n in (1, 4)}
+    c[4].teacher.cache = "memory"
+    return differ(trajectory(c[4]), trajectory(c[1]))
+
+
 FORMS = {"dense": (4, 6, 3, 2, 1), "1x1": (4, 6, 1, 2, 1), "in groups": (6, 9, 1, 1, 3), "depthwise": (6, 6, 3, 2, 6)}
 
 
@@ -272,6 +279,7 @@ def main():
         "terms": sorted(jitted[1]["losses"][0]),
         "bfloat16": worst(trajectory(half)["losses"], split["whole"]["losses"]),
         "aliasing": aliasing(),
+        "cached": cached(),
         "forms": forms(),
         "chosen": chosen_devices(),
         "refusals": refusals(),

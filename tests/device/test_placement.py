@@ -93,6 +93,11 @@ def test_every_form_of_a_convolution_and_batch_norm_are_the_same_over_eight_devi
 
 
 @pytest.mark.slow
+def test_cached_outputs_of_the_teacher_train_the_same_on_any_number_of_devices(measured):
+    assert small(measured["cached"]), measured["cached"]
+
+
+@pytest.mark.slow
 def test_a_run_takes_the_most_devices_that_divide_its_batches(measured):
     assert measured["chosen"] == {"batch 64": 8, "batch 30": 3, "batch 7": 1, "a tail of 4": 4, "a tail dropped": 8,
                                   "replicas": 2, "asked": 2}

@@ -1,7 +1,6 @@
 """Every method, on one pair of a family and one across families, trains on the digits, is stopped, and continues."""
 import importlib
 import json
-import os
 import signal
 
 import pytest
@@ -50,7 +49,7 @@ def stop_at(monkeypatch, step: int):
     def spy(self, kind, at, values):
         record(self, kind, at, values)
         if at == step and not sent:
-            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+            sent.append(signal.raise_signal(signal.SIGTERM))
     monkeypatch.setattr(run_log.RunLog, "record", spy)
 
 

@@ -1,4 +1,5 @@
 """What happens to a run's folder, numbers and signals; each run here is a real one of seconds."""
+import copy
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from kdjax import main
 from kdjax.config.command_line import guarded
 from kdjax.data import source as sources
 from kdjax.device import processes
+from kdjax.device.placement import Placement
+from kdjax.files import checksums
 from kdjax.files.lock import run_lock
 from kdjax.run import folder as run_folder
 from kdjax.run.checkpoints import RunCheckpoints
@@ -51,7 +54,9 @@ def tracked(function, strike):
 
 def signal_at(number: int, name: str = "SIGTERM"):
     """A strike that sends this process a signal at one call."""
-    return lambda call: os.kill(os.getpid(), getattr(signal, name)) if call == number else None
+    # raise_signal, not os.kill: the signal reaches this thread, whose handler has run when it returns. One that is sent
+    # to the process may arrive in another thread and be heeded a moment later: on a busy machine after the run's end.
+    return lambda call: signal.raise_signal(getattr(signal, name)) if call == number else None
 
 
 @pytest.fixture(scope="module")
@@ -62,34 +67,34 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(whole, tmp_path):
+def finished(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / "run")
 
 
 @pytest.fixture
-def unfinished(copy):
+def unfinished(finished):
     """The run as if it had been killed after its last save."""
-    (copy / "result.json").unlink()
-    shutil.rmtree(copy / "student")
-    return copy
+    (finished / "result.json").unlink()
+    shutil.rmtree(finished / "student")
+    return finished
 
 
 # ---------------------------------------------------------------- finished, longer, shorter, other
 
-def test_a_finished_run_prints_its_result_and_trains_nothing(copy, capsys):
-    before = (copy / "metrics.jsonl").read_bytes()
-    assert run(copy, "--config.log.every_steps=3") == 0
-    assert "is finished; its result:" in capsys.readouterr().out and (copy / "metrics.jsonl").read_bytes() == before
+def test_a_finished_run_prints_its_result_and_trains_nothing(finished, capsys):
+    before = (finished / "metrics.jsonl").read_bytes()
+    assert run(finished, "--config.log.every_steps=3") == 0
+    assert "is finished; its result:" in capsys.readouterr().out and (finished / "metrics.jsonl").read_bytes() == before
 
 
-def test_more_epochs_continue_as_if_asked_for_at_once(copy, tmp_path):
-    assert run(copy, "--config.train.epochs=3") == 0 and run(tmp_path / "at once", "--config.train.epochs=3") == 0
-    assert weights(copy) == weights(tmp_path / "at once")
-    assert [row["epoch"] for row in rows(copy, "epoch")] == [1, 2, 3]
+def test_more_epochs_continue_as_if_asked_for_at_once(finished, tmp_path):
+    assert run(finished, "--config.train.epochs=3") == 0 and run(tmp_path / "at once", "--config.train.epochs=3") == 0
+    assert weights(finished) == weights(tmp_path / "at once")
+    assert [row["epoch"] for row in rows(finished, "epoch")] == [1, 2, 3]
 
 
-def test_fewer_epochs_than_are_trained_are_refused(copy, capsys):
-    assert run(copy, "--config.train.epochs=1") == 2
+def test_fewer_epochs_than_are_trained_are_refused(finished, capsys):
+    assert run(finished, "--config.train.epochs=1") == 2
     assert "has trained 10 steps, more than the 5 of this config" in capsys.readouterr().err
 
 
@@ -105,9 +110,54 @@ def test_the_checkpoint_remembers_the_config_when_config_json_is_lost(unfinished
     assert "optim.momentum: 0.9 -> 0.5" in capsys.readouterr().err
 
 
-def test_a_second_writer_is_refused(copy, capsys):
-    with run_lock(copy):
-        assert run(copy) == 2
+def changed(load, **fields):
+    return lambda *args: load(*args)._replace(**fields)
+
+
+def test_other_data_is_refused_with_the_difference_and_the_folder_stays_as_it_was(unfinished, monkeypatch, capsys):
+    before = {path: path.read_bytes() for path in unfinished.rglob("*") if path.is_file() and path.name != ".lock"}
+    monkeypatch.setattr(sources, "load", changed(sources.load, num_classes=11))
+    assert run(unfinished) == 2
+    assert "learned from something else (data.classes: 10 -> 11)" in capsys.readouterr().err
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_run_without_fingerprints_continues_with_a_warning_and_gets_them(unfinished, whole):
+    for manifest in (unfinished / "checkpoints").glob("*/MANIFEST"):
+        held = checksums.unseal(manifest.read_bytes())
+        del held["meta"]["fingerprints"]
+        manifest.write_bytes(checksums.seal(held))
+    with pytest.warns(UserWarning, match="kept no fingerprints"):
+        assert run(unfinished) == 0
+    assert weights(unfinished) == weights(whole)
+    assert run_folder.read_json(unfinished / "config.json")["fingerprints"]["data"]["classes"] == 10
+
+
+def test_data_that_lies_elsewhere_is_the_same_data(unfinished, whole, monkeypatch):
+    def elsewhere(fields, seed, load=sources.load):
+        fields = copy.deepcopy(fields)
+        fields.dataset = "digits"
+        return load(fields, seed)
+
+    monkeypatch.setattr(sources, "load", elsewhere)
+    assert run(unfinished, "--config.data.dataset=moved") == 0 and weights(unfinished) == weights(whole)
+
+
+def test_the_time_that_is_reported_is_that_of_training_and_evaluation(whole):
+    done = run_folder.read_json(whole / "result.json")
+    assert done["wall_clock_seconds"] > sum(row["seconds"] for row in rows(whole, "epoch")) + 0.01
+
+
+def test_what_stands_in_the_way_of_the_result_is_refused_before_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sources, "load", lambda *_: pytest.fail("data was loaded"))
+    (tmp_path / "run" / "student").mkdir(parents=True)
+    (tmp_path / "run" / "student" / "thesis.tex").touch()
+    assert run(tmp_path / "run") == 2 and "student is not a network of this run" in capsys.readouterr().err
+
+
+def test_a_second_writer_is_refused(finished, capsys):
+    with run_lock(finished):
+        assert run(finished) == 2
     assert "is in use by process" in capsys.readouterr().err
 
 
@@ -183,8 +233,8 @@ def poison(monkeypatch):
     """A cross-entropy that is NaN in steps 3 and 8, counted from 1."""
     pick, main_terms = device_step.pick, Distil.terms
 
-    def marked(objective, seed, data, order, number, *rest):
-        batch, key = pick(objective, seed, data, order, number, *rest)
+    def marked(objective, given, frozen, data, order, number, *rest):
+        batch, key = pick(objective, given, frozen, data, order, number, *rest)
         poison = jnp.where((number == 2) | (number == 7), jnp.nan, 1)
         return batch._replace(draws={**batch.draws, "poison": poison}), key
 
@@ -274,3 +324,22 @@ def test_a_full_or_read_only_disk_is_refused_before_anything_starts(small_disk, 
     assert run(small_disk[0] / "run") == 2 and "cannot write in" in capsys.readouterr().err
     assert small_disk[1]("ro")
     assert run(small_disk[0] / "run") == 2 and "Read-only file system" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_the_seed_alone_share_their_compiled_step(tmp_path, monkeypatch):
+    """A sweep over seeds compiles once: the seed is an input of the step, not a constant in it."""
+    lowered = []
+    compile_step = Placement.compile
+
+    def noting(self, step):
+        compiled = compile_step(self, step)
+
+        def call(*args):
+            if not lowered or lowered[-1][0] is not compiled:
+                lowered.append((compiled, compiled.lower(*args).as_text()))
+            return compiled(*args)
+        return call
+    monkeypatch.setattr(Placement, "compile", noting)
+    assert run(tmp_path / "a", "--config.seed=0") == run(tmp_path / "b", "--config.seed=1") == 0
+    assert len(lowered) == 2 and lowered[0][1] == lowered[1][1]
+    assert weights(tmp_path / "a") != weights(tmp_path / "b")

@@ -6,9 +6,9 @@ import time
 import jax
 import pytest
 
-from kdjax import config, doctor, evaluate, models
+from kdjax import config, evaluate, models
 from kdjax.errors import UserError
-from kdjax.run import teachers
+from kdjax.run import checkup, teachers
 from kdjax.weights import convert
 from kdjax.weights import folder as export
 
@@ -94,7 +94,7 @@ def test_a_json_file_that_nests_without_end_is_damage(stranger):
 def test_doctor_does_not_import_what_lies_in_teachers(stranger, extra):
     module, ran = extra
     stranger(f"{module}:Net", "teachers/wrn")
-    findings = list(doctor.teachers(config.default()))
+    findings = list(checkup.teachers(config.default()))
     assert not ran() and [f.good for f in findings] == [False] and SENTENCE in findings[0].text
 
 

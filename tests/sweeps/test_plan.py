@@ -82,7 +82,7 @@ def test_a_torch_file_is_converted_once_into_a_folder_named_by_its_contents(tmp_
         commands(tmp_path, "--methods", "kd", "--pairs", pairs)
     found = commands(tmp_path, "--methods", "kd,itrd", "--pairs", pairs.split(",")[0], "--seeds", "0,1")
     out = f"wrn_10_2-{hashlib.sha256(b'a').hexdigest()[:8]}"
-    assert len(found) == 5 and "convert_torch_ckpt.py" in found[f"teachers/{out}"]
+    assert len(found) == 5 and "-m kdjax.convert" in found[f"teachers/{out}"]
     runs = [c for name, c in found.items() if not name.startswith("teachers/")]
     assert all(f"--config.teacher.checkpoint={tmp_path / 's/teachers' / out}" in c for c in runs)
 

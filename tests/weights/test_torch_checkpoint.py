@@ -100,8 +100,11 @@ def test_a_network_is_recognised_by_its_shapes_alone(name):
     assert (recognize.from_shapes(shapes), recognize.num_classes(shapes)) == (name, 7)
 
 
+UNTOLD = ("ssl_", "imix_mlp", "imix_resnet50_trans")    # two heads, tables, attention: only ever asked for by name
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(models.MODELS) - set(NAMES)))
+@pytest.mark.parametrize("name", sorted(n for n in set(models.MODELS) - set(NAMES) if not n.startswith(UNTOLD)))
 def test_every_other_network_is_recognised_too(name):
     assert recognize.from_shapes(torch_shapes(models.build(name, num_classes=7))) == name
 

@@ -25,7 +25,7 @@ def binary(tmp_path):
 
 def test_images_are_upright_and_labels_count_from_zero(binary, make_cfg, tmp_path):
     folder, images = binary
-    data = source.load(make_cfg(dataset="stl10", dir=str(tmp_path)), 0)
+    data = source.load(make_cfg(dataset="stl10", dir=str(tmp_path), allow_empty_classes=True), 0)
     np.testing.assert_array_equal(data.train.images, images)
     np.testing.assert_array_equal(data.train.labels, [0, 9, 2])
     assert (data.name, data.num_classes, data.image_size) == ("stl10", 10, 96)
@@ -34,7 +34,7 @@ def test_images_are_upright_and_labels_count_from_zero(binary, make_cfg, tmp_pat
 
 def test_the_folder_may_be_given_by_its_path_and_images_resized_as_pillow_does(binary, make_cfg):
     folder, images = binary
-    data = source.load(make_cfg(dataset=str(folder), image_size=32), 0)
+    data = source.load(make_cfg(dataset=str(folder), image_size=32, allow_empty_classes=True), 0)
     want = Image.fromarray(images[0]).resize((32, 32), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(data.train.images[0], np.asarray(want))
 
@@ -45,7 +45,7 @@ def test_the_packed_archive_is_read_without_unpacking(binary, make_cfg, pack, tm
     pack({**members, "stl10_binary/unlabeled_X.bin": bytes(27648)}, tmp_path / "data.tar.gz")
     (tmp_path / "packed").mkdir()
     (tmp_path / "data.tar.gz").rename(tmp_path / "packed" / stl10.ARCHIVE)
-    data = source.load(make_cfg(dataset="stl10", dir=str(tmp_path / "packed")), 0)
+    data = source.load(make_cfg(dataset="stl10", dir=str(tmp_path / "packed"), allow_empty_classes=True), 0)
     np.testing.assert_array_equal(data.train.images, images)
     assert [path.name for path in (tmp_path / "packed").iterdir()] == [stl10.ARCHIVE]
 
@@ -56,12 +56,12 @@ def test_the_packed_archive_is_read_without_unpacking(binary, make_cfg, pack, tm
 def test_damage_is_one_sentence(binary, make_cfg, file, content, says):
     (binary[0] / file).write_bytes(content)
     with pytest.raises(UserError, match=says):
-        source.load(make_cfg(dataset=str(binary[0])), 0)
+        source.load(make_cfg(dataset=str(binary[0]), allow_empty_classes=True), 0)
 
 
 def test_without_the_data_the_message_says_how_to_get_it(make_cfg, tmp_path):
     with pytest.raises(UserError, match="stl10_binary.tar.gz.*data.download=True"):
-        source.load(make_cfg(dataset="stl10", dir=str(tmp_path)), 0)
+        source.load(make_cfg(dataset="stl10", dir=str(tmp_path), allow_empty_classes=True), 0)
 
 
 def test_the_originals_bytes_give_the_originals_pixels(shared, tmp_path, make_cfg):
@@ -69,10 +69,10 @@ def test_the_originals_bytes_give_the_originals_pixels(shared, tmp_path, make_cf
         for name in ("train", "test"):
             (tmp_path / f"{name}_X.bin").write_bytes(golden["stl.X_bin"].tobytes())
             (tmp_path / f"{name}_y.bin").write_bytes(golden["stl.y_bin"].tobytes())
-        data = source.load(make_cfg(dataset=str(tmp_path)), 0)
+        data = source.load(make_cfg(dataset=str(tmp_path), allow_empty_classes=True), 0)
         np.testing.assert_array_equal(data.train.labels, golden["stl.labels"])
         np.testing.assert_array_equal(data.train.images[:1], golden["stl.image0_nhwc"])
-        small = source.load(make_cfg(dataset=str(tmp_path), image_size=32), 0)
+        small = source.load(make_cfg(dataset=str(tmp_path), image_size=32, allow_empty_classes=True), 0)
         np.testing.assert_array_equal(small.train.images, golden["stl.resized"])
         assert json.loads(str(golden["meta"]))
 
