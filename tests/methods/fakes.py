@@ -78,8 +78,11 @@ class Look(typing.NamedTuple):
 
 
 def memory(method):
-    """A method's memory before its first step."""
-    return method.at_epoch(Look(method), method.init_memory(jax.random.key(3), labels()))
+    """A method's memory before a later epoch."""
+    now = method.init_memory(jax.random.key(3), labels())
+    for epoch in (1, 10):
+        now = method.at_epoch(Look(method, epoch), now)
+    return now
 
 
 def variables(method):
