@@ -145,7 +145,7 @@ def _read_path(path: Path, cfg) -> Raw:
                         "images as train/<class>/ and test/<class>/")
     if kind is npz:
         return npz.read(path)
-    options = {"size": cfg.image_size, "exif": getattr(cfg, "exif", "ignore")}
+    options = {"size": cfg.image_size, "exif": getattr(cfg, "exif", None) or "ignore"}
     if kind in OFFICIAL:
         options = {"verify": getattr(cfg, "verify", True)} if kind is cifar_archive else {"size": cfg.image_size}
     logging.getLogger(__name__).info("reading %s", path)
