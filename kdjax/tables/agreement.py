@@ -18,9 +18,10 @@ from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
 from kdjax.tables.forward import outputs
 from kdjax.tables.runs import Record, load
+from kdjax.weights.folder import recorded_stats
 
 BINS = 15
-DATA = ("dataset", "dir", "download", "stats", "verify", "image_size", "per_class", "valid_size", "cache_dir")
+DATA = ("dataset", "dir", "download", "stats", "verify", "image_size", "per_class", "valid_size", "cache_dir", "exif")
 
 
 def top1_agreement(student: np.ndarray, teacher: np.ndarray) -> float:
@@ -82,8 +83,7 @@ def measure(record: Record, held: dict) -> dict:
         return found
     key = (str(path), record.fields.get("teacher.name"), id(data))
     if key not in held:
-        name = record.fields.get("teacher.name") if Path(path).is_file() else None
-        teacher, theirs = weights.load(path, name=name or None)
+        teacher, theirs = weights.load(path, name=teacher_name(record, path))
         held[key] = outputs(teacher, theirs, data.test.images, data.mean, data.std)
     return found | {"teacher_agreement": top1_agreement(own, held[key]), "teacher_kl": divergence(own, held[key])}
 
@@ -97,13 +97,22 @@ def check_accuracy(record: Record, logits: np.ndarray, labels: np.ndarray) -> No
 
 def dataset(record: Record, held: dict):
     """The run's data set."""
-    fields = {name: record.fields.get(f"data.{name}") for name in DATA} | {"download": False}
+    fields = {name: record.fields.get(f"data.{name}") for name in DATA}
+    fields |= {"download": False, "allow_empty_classes": True}
+    if fields["stats"] == "teacher":
+        fields["stats"] = recorded_stats(record.folder)
     if not fields["dataset"]:
         raise UserError("its config.json does not say on which data it was trained")
     key = tuple(sorted((k, str(v)) for k, v in fields.items()))
     if key not in held:
         held[key] = source.load(types.SimpleNamespace(**fields), seed=0)
     return held[key]
+
+
+def teacher_name(record: Record, path: str) -> str | None:
+    """The network of a torch file, as config.json says; never code: that file may be anybody's, and nobody typed it."""
+    name = record.fields.get("teacher.name")
+    return name if Path(path).is_file() and isinstance(name, str) and name and ":" not in name else None
 
 
 def teacher_path(record: Record) -> str | None:

@@ -21,12 +21,12 @@ def load(args):
     """The data set of the command line."""
     return source.load(types.SimpleNamespace(
         dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats, verify=True, image_size=None,
-        per_class=0, valid_size=0, cache_dir=""), seed=0)
+        per_class=0, valid_size=0, cache_dir="", allow_empty_classes=True), seed=0)
 
 
 def outputs(path: str, args, data, feature: str = "logits") -> tuple[str, np.ndarray]:
     """(the checkpoint's name for titles and files, its outputs on the test images)."""
-    net, variables = weights.load(path, name=args.model if Path(path).is_file() else None)
+    net, variables = weights.load(path, name=args.model)
     check_classes(net, data.num_classes, data.name)
     kind = Path(path).name if Path(path).is_dir() else Path(path).parent.name
     name = kind if kind not in ("student", "") else Path(path).resolve().parent.name
