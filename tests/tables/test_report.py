@@ -171,3 +171,11 @@ def test_nothing_to_report_is_one_sentence(tmp_path):
         report.main([str(tmp_path)])
     with pytest.raises(UserError, match="is not a folder"):
         report.main([str(tmp_path / "nowhere")])
+
+
+def test_another_program_is_another_row_and_no_student_alone(make_run, tmp_path, capsys):
+    make_run("ds", method="vanilla", program="double_student", tops=(1.0, 75.0), **{"teacher.name": "resnet56"})
+    make_run("alone", method="vanilla", tops=(1.0, 70.0))
+    found = cells(capsys, tmp_path / "runs")
+    assert sorted((c["method"], c["teacher"]) for c in found) == [("double_student", "resnet56"), ("vanilla", "")]
+    assert one(found, "double_student")["gain"] == pytest.approx(5.0)
