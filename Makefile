@@ -1,38 +1,45 @@
-PYTHON ?= python3
+export PYTHON
 BIN = .venv/bin
 RUN = $(BIN)/python
 
-.PHONY: demo test quick rest lint parity parity-full bench clean
+.PHONY: demo test quick rest lint parity parity-full bench clean venv tools
 
-demo: .venv/installed        ## teach a small ITRD student on the embedded digits (3 minutes on 2 cores)
-	$(RUN) -m kdjax.main --config configs/itrd.py:demo
+demo: venv                   ## teach a small ITRD student on the embedded digits (3 minutes on 2 cores)
+	@echo "teaching resnet8 by ITRD on scikit-learn's digits: a teacher first, then the student, then the student alone"
+	@$(BIN)/kdjax train --config itrd:demo
+	@echo
+	@echo "That was: kdjax train --config itrd:demo. The run, its curves.png and its student lie in runs/. Next:"
+	@echo "  . .venv/bin/activate                            so that the command kdjax is found"
+	@echo "  kdjax --list                                    methods, networks, data sets, configs"
+	@echo "  kdjax train --config crd:demo                   another method"
+	@echo "README.md goes on with CIFAR and your own images."
 
 test: quick rest             ## everything, in two lanes: what fails fast first
 
 quick: lint                  ## the first lane: every room's own tests, and the losses against PyTorch
 	$(RUN) -m pytest -q -x -m "not slow and not parity"
 
-rest: .venv/installed        ## the second lane: whole runs, devices, the numerical regression suite
+rest: tools        ## the second lane: whole runs, devices, the numerical regression suite
 	$(RUN) -m pytest -q -m "slow or parity"
 
-parity: .venv/installed      ## the numerical regression suite alone
+parity: tools      ## the numerical regression suite alone
 	$(RUN) -m pytest -q parity_tests
 
-parity-full: .venv/installed ## and the torch reference against the originals' numbers, changed or not
+parity-full: tools ## and the torch reference against the originals' numbers, changed or not
 	KDJAX_PARITY_FULL=1 $(RUN) -m pytest -q parity_tests
 	$(RUN) -m parity_tests.compared
 
-bench: .venv/installed       ## kdjax and PyTorch in turn
+bench: tools       ## kdjax and PyTorch in turn
 	$(RUN) benchmarks/step.py
 
-lint: .venv/installed
+lint: tools
 	$(BIN)/ruff check .
 
-.venv/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(RUN) -m pip install -q --upgrade pip
-	$(RUN) -m pip install -q -e ".[test]"
-	touch $@
+venv:
+	@scripts/venv.sh
+
+tools:                       # what tests, linting and benchmarks need besides
+	@scripts/venv.sh test
 
 clean:
 	rm -rf .venv runs

@@ -36,7 +36,8 @@ class Side:
         held = Held(data, frozen, place)
         stage = Stage(config, p, held, place, stage_state(config, task, p, data, frozen, None))
         stage.begin_epoch(1, fresh=False)
-        self.state, self.rest = stage.state, (held.frozen, held.train, stage.orders.holding(0))
+        self.state = stage.state
+        self.rest = (held.frozen, held.train, stage.orders.held[0], place.put_wish(False), stage.given[0])
         self.step = stage.compiled.lower(self.state, *self.rest).compile()
         memory = self.step.memory_analysis()
         self.megabytes = (memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes

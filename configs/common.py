@@ -64,6 +64,14 @@ def pair(arg, flags=(), teacher="resnet32x4", student="resnet8x4", **defaults):
     return args
 
 
+def experiment(args, pairs: dict) -> None:
+    """Makes the pair that `experiment=` numbers the arguments', as `take` does."""
+    if args.experiment and args.experiment not in pairs:
+        raise UserError(f"config argument experiment={args.experiment} is not one of 1 to {len(pairs)}")
+    if args.experiment and not args.demo:
+        take(args, *pairs[args.experiment])
+
+
 def take(args, teacher: str, student: str) -> None:
     """Makes a pair that a config numbers the pair of its arguments, but for a network that is given itself."""
     if not args.given & {"teacher", "_teacher"}:

@@ -22,11 +22,15 @@ PAIRS = {  # (teacher, student): (beta of the non-target part, published top-1);
 }
 
 
-def get_config(arg=None):
-    args = common.pair(arg)
+def configured(args):
+    """The config of a pair, for this file and for configs/lskd.py."""
     config = common.distil(args, "dkd")
     config.loss.update({"gamma": 1.0, "alpha": 0.0, "beta": 1.0})  # mdistiller: CE weight 1; the two parts weigh inside
     beta = PAIRS.get((args.teacher, args.student), (8.0,))[0]  # 8 is the loss's default
     config.method.dkd.update({"alpha": 1.0, "beta": beta, "temperature": 4.0})
     config.method.dkd.warmup_epochs = 1 if args.demo else 20  # grows linearly over as many epochs
     return config
+
+
+def get_config(arg=None):
+    return configured(common.pair(arg))

@@ -13,7 +13,7 @@ from kdjax.run import checkup
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = Parser("kdjax.doctor", description=__doc__.partition("\n")[0])
+    parser = Parser("kdjax doctor", description=__doc__.partition("\n")[0])
     parser.add_argument("--config", default="configs/vanilla.py:demo", help="whose data and teacher to look for")
     parser.add_argument("--workdir", default="")
     parser.add_argument("--no-run", action="store_true", help="leave the two-step run out")

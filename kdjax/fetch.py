@@ -1,7 +1,7 @@
 """Get what others published.
 
     python -m kdjax.fetch teachers [NAME ...]        RepDistiller's CIFAR-100 teachers, converted into teachers/NAME
-    python -m kdjax.fetch data cifar10|cifar100      the official archive of a data set
+    python -m kdjax.fetch data NAME                  the official archive of cifar10, cifar100, stl10, tiny_imagenet
 """
 import argparse
 import sys
@@ -14,7 +14,7 @@ from kdjax.run import fetch
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = Parser("kdjax.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("kdjax fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("teachers", help=f"the released teachers: {', '.join(fetch.TEACHERS)}")
     verb.add_argument("names", nargs="*", metavar="NAME")
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     verb.add_argument("--timeout", type=float, default=30, help="seconds to wait for a byte (default: 30)")
     verb.add_argument("--data_dir", default="", help="where CIFAR-100 lies")
     verb.add_argument("--no-check", action="store_true", help="do not measure the accuracy")
-    verb = verbs.add_parser("data", help="the official archive of cifar10 or cifar100")
+    verb = verbs.add_parser("data", help="an official archive")
     verb.add_argument("name")
     verb.add_argument("--data_dir", default="", help="where to put it (default: where data is looked for first)")
     args = parser.parse_args(argv)

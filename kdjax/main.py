@@ -3,6 +3,11 @@ from __future__ import annotations
 
 import sys
 
+from kdjax.device import start
+
+if __name__ == "__main__":
+    start.begin()  # first of all: it may start this process anew
+
 from kdjax.config import parse as command_line
 from kdjax.config.command_line import guarded
 from kdjax.errors import EXIT_FAILED, EXIT_STOPPED, Diverged, Stopped, StoppedEarly
@@ -49,9 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(config) -> int:
     """Trains and returns the exit status."""
-    from kdjax.device import backend, processes
+    from kdjax.device import backend, compiled, processes
     from kdjax.run import run
     backend.prepare(config)
+    compiled.install()
     try:
         with processes.joined(config), backend.enough_memory():
             run.run(config)

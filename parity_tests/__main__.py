@@ -19,7 +19,8 @@ import pytest
 from parity_tests import report
 
 LEVELS = {
-    "a": ("test_losses", "test_reference_losses"), "b": ("test_networks", "test_reference_networks"),
+    "a": ("test_losses", "test_reference_losses", "test_reference_modern"),
+    "b": ("test_networks", "test_reference_networks"),
     "c": ("test_adapters", "test_reference_adapters"), "d": ("test_updates",),
     "e": ("test_trajectories", "test_reference_trajectories"), "f": ("test_schedules", "test_views", "test_metrics"),
     "g": ("test_converter",), "m": ("test_mutants",),

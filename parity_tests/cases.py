@@ -20,7 +20,7 @@ from kdjax import config as kdjax_config
 from kdjax import losses
 from kdjax.losses.ops import in_turn
 from kdjax.weights.torch.naming import torch_shapes
-from parity_tests import golden_data
+from parity_tests import golden_data, modern_cases
 from parity_tests.jax_replay import Player, put
 from parity_tests.reference import losses as reference_losses
 from parity_tests.reference import methods, networks, step
@@ -48,6 +48,7 @@ class Case:
     student: str = "resnet8"
     lr: float = 0.02
     salt: str = "parity:"  # of the drawn weights
+    teacher_stats: str = "running"  # what the teacher normalises by
 
     @property
     def evaluated(self) -> bool:
@@ -106,14 +107,14 @@ CASES = {
     "srrl": Case("srrl"),
     "simkd": Case("simkd"),
     "simkd smaller": Case("simkd", **SMALL),
-}
+} | {name: Case(**spec) for name, spec in modern_cases.CASES.items()}
 
 
 def config_of(case: Case):
     config = kdjax_config.default()
     config.method.name, config.data.batch_size = case.method, BATCH
     config.loss.update({"gamma": 0.7, "alpha": case.alpha, "beta": case.beta})
-    config.optim.lr = case.lr
+    config.optim.lr, config.teacher.batch_stats = case.lr, case.teacher_stats
     for field, value in case.options.items():
         put(config.method, field, value)
     return config
@@ -121,8 +122,14 @@ def config_of(case: Case):
 
 def batches(count: int = STEPS) -> list[dict]:
     """Batches like those of the golden trajectories, of smaller images."""
-    rng = np.random.default_rng(2024)
-    return [_batch(rng) for _ in range(count)]
+    rng, more = np.random.default_rng(2024), np.random.default_rng(2025)
+    return [_batch(rng) | _further(more, i) for i in range(count)]
+
+
+def _further(rng, i) -> dict:
+    """A second view, the epoch (two steps each), and KD++'s dropout of 64 values."""
+    return {"strong": rng.standard_normal((BATCH, 3, SIZE, SIZE)), "epoch": np.array(1.0 + i // 2),
+            "keep": rng.random((BATCH, 64)) < 0.5}
 
 
 def _batch(rng):
@@ -136,6 +143,9 @@ def _batch(rng):
 
 def memory_of(case: Case) -> dict:
     """Drawn banks or queue, without constants and pointer."""
+    if case.method == "kdpp":
+        width = methods.Shapes.of(case.teacher, networks.build(case.teacher, num_classes=CLASSES), SIZE).embedding
+        return {"centers": golden_data.tensor("centers", (CLASSES, width), case.salt)}
     if case.method not in ("crd", "rrd"):
         return {}
     is_queue = case.options.get(f"{case.method}.memory") == "queue"
@@ -196,7 +206,7 @@ def theirs(case: Case, steps: int = STEPS, pre_steps: int = PRE_STEPS) -> Side:
     side = Theirs(case)
     data = [{k: torch.from_numpy(v) for k, v in b.items()} for b in batches(max(steps, pre_steps))]
     memory = {k: torch.from_numpy(v) for k, v in memory_of(case).items()}
-    if memory:
+    if memory and "centers" not in memory:
         memory |= {"ptr": 0} if "queue" in memory else {"norm_s": None, "norm_t": None}
     initial, pre = side.snapshot(), None
     for stage in side.method.stages:
@@ -212,7 +222,7 @@ def ours(case: Case, steps: int = STEPS, pre_steps: int = PRE_STEPS, dtype="floa
     """The case played by kdjax."""
     player = Player(config_of(case), case.student, case.teacher, CLASSES, SIZE, dtype)
     data, memory = batches(max(steps, pre_steps)), memory_of(case)
-    if memory:
+    if memory and "centers" not in memory:
         memory |= {"ptr": np.zeros((), np.int32)} if "queue" in memory else {f"norm_{s}": np.array(-1.0) for s in "st"}
     nets = (drawn(getattr(player, role), f"{case.salt}{role}:") for role in ("teacher", "student"))
     adapters = [drawn(net, f"{case.salt}adapter:", name + ".") for name, net in player.method.adapters.items()]

@@ -95,8 +95,9 @@ class Player:
     def batch(self, batch: dict) -> Batch:
         """A file's batch as kdjax's; the method's draws are those that it brings."""
         own = {k: self.cast(nhwc(np.asarray(v))) for k, v in batch.items()}
-        draws = {self.name: {"contrast": own["contrast"]}} if "contrast" in own else {}
-        return Batch({"x": own["images"]}, own["labels"], own.get("index"), own.get("epoch"), draws)
+        draws = {self.name: {name: own[name] for name in ("contrast", "keep") if name in own}}
+        views = {"x": own["images"]} | {name: own["strong"] for name in self.method.views}
+        return Batch(views, own["labels"], own.get("index"), own.get("epoch"), draws)
 
     def compiled(self, objective):
         """(state, frozen, batch) -> (new state, terms with the unweighted KL, student's and teacher's logits)."""

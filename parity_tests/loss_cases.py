@@ -89,6 +89,24 @@ def prsd_inputs(r, d):
     return [*units(r, d), [unit(r.standard_normal((m, d.d_s))) for m in sizes], [0.05 + r.random(m) for m in sizes]]
 
 
+def centres(r, d):
+    """Two embeddings, five class means and labels."""
+    return [*vectors(r, d, same=True), r.standard_normal((5, d.d_s)), r.integers(0, 5, d.b)]
+
+
+def ofd_inputs(r, d):
+    """Stages of equal channels and any sizes, and margins below zero."""
+    maps_s, maps_t = stages(r, d, False)
+    return [maps_s, maps_t, [-0.2 - r.random(t.shape[1]) for t in maps_t]]
+
+
+def regions(r, d):
+    """Region logits of both networks and labels, some of which the teacher knows."""
+    s, t = (3 * r.standard_normal((d.b, 5, d.classes)) for _ in range(2))
+    y = np.where(np.arange(d.b) % 2 == 0, t[:, 0].argmax(1), labels(r, d))
+    return [s, t, y]
+
+
 def simkd_inputs(r, d):
     h = min(d.h_s, d.h_t)
     return [r.standard_normal((d.b, d.c_t, h, h)), r.standard_normal((d.b, d.c_t, d.h_t, d.h_t))]
@@ -143,6 +161,18 @@ def on_margin(args):
         s[0], s[1], t[:2] = 1.0, -1.0, 0.0
 
 
+def flat(args):
+    """Rows of equal logits: sample 0 of both, sample 1 of the student."""
+    for x in (args[0], args[1]):
+        x[0] = 2.0
+    args[0][1] = -1.0
+
+
+def tied(args):
+    """Embeddings of equal length, the teacher's along another axis."""
+    args[1][:] = args[0][:, ::-1]
+
+
 def clamped(args):
     args[2] = np.array(3.0)
 
@@ -152,13 +182,30 @@ def huge_scale(args):
 
 
 KINDS = {f.__name__: f for f in (equal, duplicate, zero, zero_student, dead_channel, large, relu, on_margin, clamped,
-                                 huge_scale)}
+                                 huge_scale, flat, tied)}
 EVERY = ("equal", "duplicate", "zero", "relu", "large")
 
 LOSSES = {
     "kl_divergence": Loss(lambda r, d: (logits(r, d), {"temperature": 3.0}), kinds=EVERY),
     "dkd": Loss(lambda r, d: ([*logits(r, d), labels(r, d)], {"alpha": 1.5}), kinds=EVERY),
     "wsld": Loss(lambda r, d: ([*logits(r, d), labels(r, d)], {"label_smoothing": 0.1}), kinds=EVERY),
+    "nkd": Loss(lambda r, d: ([*logits(r, d), labels(r, d)], {"gamma": 3.5, "temperature": 3.0}),
+                kinds=(*EVERY, "flat")),
+    "ttm": Loss(lambda r, d: (logits(r, d), {"power": 0.2}), kinds=(*EVERY, "flat")),
+    "wttm": Loss(lambda r, d: (logits(r, d), {"power": 0.2}), kinds=(*EVERY, "flat")),
+    "rld": Loss(lambda r, d: ([*logits(r, d), labels(r, d)], {"alpha": 1.5, "alpha_temperature": 2.0}),
+                kinds=(*EVERY, "flat")),
+    "dist": Loss(lambda r, d: (logits(r, d), {"beta": 2.0, "temperature": 2.0}), kinds=(*EVERY[:-1], "dead_channel"),
+                 finite=("large", "flat")),
+    "mlkd": Loss(lambda r, d: ([*logits(r, d), *logits(r, d)], {"temperature": 2.5}), (0, 1, 2, 3),
+                 kinds=(*EVERY, "flat")),
+    "sdd_kd": Loss(lambda r, d: (regions(r, d), {"temperature": 3.0}), kinds=EVERY),
+    "sdd_dkd": Loss(lambda r, d: (regions(r, d), {"beta": 2.0}), kinds=EVERY),
+    "ofd": Loss(lambda r, d: (ofd_inputs(r, d), {}), kinds=EVERY),
+    "reviewkd": Loss(lambda r, d: (stages(r, d, True), {}), kinds=EVERY),
+    "cat_kd": Loss(lambda r, d: (maps(r, d, channels=True), {}), kinds=EVERY, finite=("zero_student", "dead_channel")),
+    "norm_direction": Loss(lambda r, d: (centres(r, d), {}), kinds=("equal", "duplicate", "zero_student", "relu",
+                                                                    "large", "tied"), finite=("zero",)),
     "hint": Loss(lambda r, d: (maps(r, d, True, True), {}), kinds=EVERY),
     "attention": Loss(lambda r, d: (maps(r, d), {}), kinds=(*EVERY, "zero_student", "dead_channel")),
     "similarity": Loss(lambda r, d: (maps(r, d), {}), kinds=("equal", "duplicate", "relu", "large"),

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import sys
 from collections.abc import Callable
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -38,25 +36,11 @@ from kdjax.models.layers import BatchNorm, Conv
 from kdjax.models.network import Network
 from kdjax.step import metrics, schedules
 from kdjax.step.objective import Objective
-from kdjax.step.state import ADAPTERS
 from kdjax.weights.torch import naming as torch_naming
-from parity_tests import cases, jax_replay
+from parity_tests import cases, jax_replay, mutants_modern
+from parity_tests.mutation import Mutant, after_init, feature_instead, frozen, patch, teacher_trains, thawed
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import error, limit, platform
-
-
-@dataclasses.dataclass(frozen=True)
-class Mutant:
-    """mistake: () -> context manager under which kdjax is wrong. check: a case of cases.py, or a key of CHECKS."""
-
-    name: str
-    check: str
-    mistake: Callable
-
-
-def patch(target, attribute: str, make: Callable) -> Callable:
-    """A mistake that replaces target.attribute by make(original)."""
-    return lambda: mock.patch.object(target, attribute, make(getattr(target, attribute)))
 
 
 def statistics(normalise: Callable, track: Callable) -> Callable:
@@ -101,28 +85,6 @@ def sgd(*parts: str, **options) -> Callable:
     return patch(jax_replay, "sgd", make)
 
 
-def trains(change: Callable) -> Callable:
-    """Another owner of parameters: change(path) is True or False, or None to leave it."""
-    def make(original):
-        def owns(self, path):
-            changed = change(path) if self.stage is None and path[0] == ADAPTERS else None
-            return original(self, path) if changed is None else changed
-        return owns
-    return patch(Objective, "trains", make)
-
-
-def frozen(name: str) -> Callable:
-    return trains(lambda path: False if name in path else None)
-
-
-def thawed(name: str) -> Callable:
-    return trains(lambda path: True if name in path else None)
-
-
-def teacher_trains(original):
-    return lambda self, net: True if self.task.nets[net].role == "frozen" else original(self, net)
-
-
 def early_bank(original):
     def loss(self, ctx, memory):
         z_s = ctx.adapt("embed_s", ctx.student.features.embedding)
@@ -140,26 +102,6 @@ def fresh_norms(original):
 def other_order(original):
     swap = {"before": "after", "after": "before"}
     return lambda loss, memory, keys, enqueue: original(loss, memory, keys, swap[enqueue])
-
-
-def after_init(**changes) -> Callable:
-    """A method whose attributes are changed after it is built: values, or functions of the method."""
-    def make(original):
-        def init(self, *args):
-            original(self, *args)
-            for name, value in changes.items():
-                setattr(self, name, value(self) if callable(value) else value)
-        return init
-    return make
-
-
-def feature_instead(wrong: Callable) -> Callable:
-    """A method that sees other features: wrong(features) for both networks."""
-    def make(original):
-        change = lambda out: out._replace(features=wrong(out.features))
-        return lambda self, ctx, memory: original(
-            self, dataclasses.replace(ctx, forward=lambda net, view="x": change(ctx.forward(net, view))), memory)
-    return make
 
 
 def biased_standardize(_):
@@ -241,6 +183,7 @@ MUTANTS = [
     Mutant("schedule: an epoch late", "schedule", patch(schedules, "learning_rate", late_schedule)),
     Mutant("crop: the last offset never drawn", "views", patch(augment, "draw", short_crop)),
     Mutant("top-5 counts four", "metrics", patch(metrics, "tally", four_best)),
+    *mutants_modern.MUTANTS,
 ]
 
 

@@ -18,11 +18,14 @@ COLUMNS = {  # column -> levels of tolerances.py
 }
 LOSSES = {"kl_divergence": "kd", "hint": "fitnet", "attention": "at", "similarity": "sp",
           "correlation_congruence": "cc", "activation_boundary": "ab", "factor_transfer": "ft",
-          "itrd_correlation": "itrd", "itrd_mutual": "itrd", "crd_fifo": "crd", "rrd_momentum": "rrd"}
+          "itrd_correlation": "itrd", "itrd_mutual": "itrd", "crd_fifo": "crd", "rrd_momentum": "rrd",
+          "sdd_kd": "sdd", "sdd_dkd": "sdd", "multi_scale_pool": "sdd", "norm_direction": "kdpp", "ofd_margin": "ofd",
+          "standardize_logits": "lskd"}
 ADAPTERS = {"conv_reg": "fitnet", "connector": "ab", "paraphraser": "ft", "translator": "ft", "vid_regressor": "vid",
             "vid_seed_regressor": "vid", "ickd_embed": "ickd", "srrl_transfer": "srrl", "simkd_projector": "simkd",
             "linear_embed": "cc", "itrd_embed": "itrd", "embed": "crd", "unit_linear": "rrd", "dcd_scales": "dcd",
-            "semckd": "semckd"}
+            "semckd": "semckd", "ofd_connector": "ofd", "reviewkd_fusion": "reviewkd", "ctkd_parameter": "ctkd",
+            "kdpp_projector": "kdpp"}
 ORIGINALS = {"golden_loss", "golden_loss_grad", "golden_network", "golden_adapter", "golden_trajectory"}
 
 

@@ -51,6 +51,13 @@ CASES = {
     "connector": lambda: (adapters.connector(MAPS_S, MAPS_T[:2]),
                           reference.Connector([chw(s) for s in MAPS_S], [chw(t) for t in MAPS_T[:2]]),
                           [[chw(s) for s in MAPS_S]]),
+    "ofd_connector": lambda: (adapters.ofd_connector((3, 5), (4, 6)), reference.ConnectorV2((3, 5), (4, 6)),
+                              [[chw(s) for s in MAPS_S]]),
+    "reviewkd_fusion": lambda: reviewkd_fusion(((8, 8, 3), (4, 4, 5), (1, 1, 6)), ((8, 8, 4), (4, 4, 5), (1, 1, 7))),
+    "reviewkd_fusion resized": lambda: reviewkd_fusion(((4, 4, 3), (3, 3, 5), (1, 1, 6)),
+                                                       ((8, 8, 4), (2, 2, 5), (1, 1, 7))),
+    "ctkd_parameter": lambda: (adapters.ctkd_parameter(), reference.CTKDParameter(), []),
+    "kdpp_projector": lambda: (adapters.kdpp_projector(6, 9), reference.KDPPProjector(6, 9), [(6,)]),
     "semckd": lambda: (adapters.semckd(8, MAPS_S, MAPS_T),
                        reference.SelfA(8, [s[2] for s in MAPS_S], [t[2] for t in MAPS_T]),
                        [[chw(s) for s in MAPS_S], [chw(t) for t in MAPS_T]]),
@@ -60,6 +67,11 @@ CASES = {
 def conv_reg(shape_s, shape_t, **kwargs):
     return (adapters.conv_reg(shape_s, shape_t, **kwargs), reference.ConvReg(chw(shape_s), chw(shape_t), **kwargs),
             [chw(shape_s)])
+
+
+def reviewkd_fusion(shapes_s, shapes_t):
+    levels = [[chw(shape) for shape in shapes] for shapes in (shapes_s, shapes_t)]
+    return adapters.reviewkd_fusion(shapes_s, shapes_t), reference.ReviewKDFusion(*levels), [levels[0]]
 
 
 class Both:
@@ -114,7 +126,16 @@ def tuple_of(out):
     return out if isinstance(out, tuple | list) else (out,)
 
 
-WITH_STATISTICS = ["conv_reg stride", "connector", "paraphraser with bn", "simkd_projector", "predictor"]
+def test_dropout_of_given_values_agrees():
+    both = Both("kdpp_projector")
+    keep = np.random.default_rng(5).random((8, 6)) < 0.5
+    got, _ = both.ours.apply(both.variables, *to_jax(both.inputs), jnp.asarray(keep), train=True)
+    want = both.theirs.train()(*to_torch(both.inputs), torch.from_numpy(keep))
+    check("adapter", "kdpp_projector", got, want.detach().numpy(), what="with dropout")
+
+
+WITH_STATISTICS = ["conv_reg stride", "connector", "reviewkd_fusion resized", "paraphraser with bn",
+                   "simkd_projector", "predictor"]
 
 
 @pytest.mark.parametrize("name", WITH_STATISTICS)

@@ -17,6 +17,9 @@ from parity_tests.tolerances import check
 
 
 def first(out):
+    """The scalar of a loss: alone, before its norms, or (mlkd's three parts) weighed so that none hides another."""
+    if isinstance(out, tuple) and len(out) == 3:
+        return out[0] + 2.0 * out[1] + 3.0 * out[2]
     return out[0] if isinstance(out, tuple) else out
 
 
@@ -103,7 +106,8 @@ def test_any_shape_agrees_in_float64(name):
 
 def test_every_loss_of_kdjax_is_compared():
     helpers = {"adaptive_avg_pool", "l2_normalize", "smooth_l1", "memory_update", "queue_enqueue", "semckd_weights",
-               "prsd_density", "attention_map", "nce_from_scores", "score_norm"}
+               "prsd_density", "attention_map", "nce_from_scores", "score_norm", "standardize_logits", "scale_gradient",
+               "ctkd_temperature", "ctkd_scale", "multi_scale_pool", "ofd_margin"}
     assert set(losses.__all__) - helpers == set(LOSSES)
 
 
@@ -153,6 +157,37 @@ def test_smooth_l1_agrees_on_both_sides_of_the_kink():
     x = np.array([[-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0]])
     primitive(lambda a: losses.smooth_l1(a, jnp.zeros_like(a)),
               lambda a: reference.smooth_l1(a, torch.zeros_like(a)), x, name="smooth_l1")
+
+
+def test_standardised_logits_agree_where_a_row_is_flat_too():
+    x = 3 * np.random.default_rng(0).standard_normal((4, 7))
+    x[1] = 0.0
+    primitive(losses.standardize_logits, reference.standardize_logits, x)
+
+
+@pytest.mark.parametrize(("size", "scales"), [(8, (1, 2, 4)), (7, (1, 2)), (2, (1, 2, 4)), (7, (1,))])
+def test_the_regions_of_a_map_agree(size, scales):
+    x = np.random.default_rng(0).standard_normal((2, 3, size, size))
+    primitive(losses.multi_scale_pool, reference.multi_scale_pool, x, scales=scales)
+
+
+def test_margins_agree_on_both_sides_of_a_thousandth_and_at_a_zero_scale():
+    weight, bias = np.array([1.0, -0.5, 2.0, 0.1, 1.0, 0.0]), np.array([0.0, 0.3, -1.0, 2.0, 3.0, 0.5])
+    check("loss", "ofd_margin", losses.ofd_margin(weight, bias), reference.ofd_margin(*to_torch([weight, bias])))
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 9, 10, 50])
+def test_the_learned_temperature_and_its_reversed_gradient_agree_through_the_loss(epoch):
+    (s, t), _ = draw("kl_divergence")
+    ours = lambda p, e: losses.kl_divergence(s, t, temperature=losses.ctkd_temperature(p, losses.ctkd_scale(e)))
+    param = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    at = reference.ctkd_temperature(param, reference.ctkd_scale(epoch))
+    want = reference.kl_divergence(*to_torch([s, t]), temperature=at)
+    (want_grad,) = torch.autograd.grad(want, [param])
+    for e in (epoch, jnp.float64(epoch)):  # on the host, and as a step hands it
+        value, grad = jax.value_and_grad(ours)(jnp.float64(0.7), e)
+        check("loss", "ctkd", value, want.item())
+        check("loss_grad", "ctkd", grad, want_grad.numpy())
 
 
 def test_memory_update_and_enqueue_agree():

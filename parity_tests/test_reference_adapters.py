@@ -17,6 +17,8 @@ MAKE = {  # golden/models/adapters file -> the module
                                             [(6, 8, 8), (12, 8, 8), (10, 8, 8), (9, 2, 2)]),
     "connector_v2": lambda: adapters.ConnectorV2((6, 8), (6, 12)),
     "ofd_connector_k1": lambda: adapters.ConnectorV2((6, 8), (10, 12)),
+    "reviewkd_abf_fuse": lambda: adapters.ABF(6, 8, 10, True),
+    "reviewkd_abf_nofuse": lambda: adapters.ABF(6, 8, 10, False),
     "ofd_connector_k3": lambda: adapters.ConnectorV2((6,), (10,), kernel=3),
     "paraphraser": lambda: adapters.Paraphraser(12),
     "paraphraser_bn_k075": lambda: adapters.Paraphraser(12, k=0.75, use_bn=True),
@@ -36,15 +38,16 @@ MAKE = {  # golden/models/adapters file -> the module
     "simkd_proj_down": lambda: adapters.SimKDProjector(6, 12),
     "linear_classifier": lambda: adapters.LinearClassifier(32, 10),
 }
-# Of repositories or programs that kdjax does not rebuild: pooled embeddings, ReviewKD, auxiliary heads, a generator.
-ELSEWHERE = {"branchconv_fc1", "branchconv_fc3", "dfkd_generator", "nonlinear_classifier", "reviewkd_abf_fuse",
-             "reviewkd_abf_nofuse", "poolembed_l0", "poolembed_l1", "poolembed_l2", "poolembed_l2_max", "poolembed_l3",
-             "poolembed_l4"}
+# Of repositories or programs that kdjax does not rebuild: pooled embeddings, auxiliary heads, a generator.
+ELSEWHERE = {"branchconv_fc1", "branchconv_fc3", "dfkd_generator", "nonlinear_classifier", "poolembed_l0",
+             "poolembed_l1", "poolembed_l2", "poolembed_l2_max", "poolembed_l3", "poolembed_l4"}
 FILES = {p.stem: p for p in golden_data.files("models/adapters")}
 
 
 def outputs(module, inputs):
     """The module's outputs as a list; connectors take the list of maps, everything else its only input."""
+    if isinstance(module, adapters.ABF):
+        return list(module(inputs[0], inputs[-1], 8))
     out = module(inputs if hasattr(module, "connectors") else inputs[0])
     return list(out) if isinstance(out, list | tuple) else [out]
 

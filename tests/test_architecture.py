@@ -19,6 +19,7 @@ MAY = {  # room -> rooms that it may import, besides itself and EVERYONE
     "io": {"weights"},
     "device": set(),
     "run": {"losses", "models", "methods", "step", "tasks", "data", "weights", "device"},
+    "sweeps": {"run", "data", "weights", "models", "methods", "step", "tasks", "device", "tables"},
     "tables": {"run", "data", "weights", "models", "methods", "step", "tasks", "device"},
 }
 ALIASES = {("models", "weights")}  # models.load, looked up by name when it is first asked for

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
+import types
 import warnings
 from collections.abc import Callable
 
@@ -31,3 +33,12 @@ def guarded(main: Callable[[], int]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def callable_as(module: str, function: Callable) -> None:
+    """Makes a command's module callable, so that `kdjax.evaluate(...)` works and is still the module of that name:
+    Python binds a submodule to its package under its own name, and a function there would hide or be hidden."""
+    command = sys.modules[module]
+    kind = types.new_class("Command", (types.ModuleType,), exec_body=lambda body: body.update(
+        __call__=staticmethod(function), __signature__=inspect.signature(function)))
+    command.__class__ = kind

@@ -41,6 +41,8 @@ class Field:
 
     def fresh(self):
         """The default as ml_collections wants it; made anew, for a placeholder keeps what it is set to."""
+        if self.kind is object:  # a word, or numbers
+            return config_dict.FieldReference(self.default, field_type=object)
         return config_dict.placeholder(self.kind) if self.default is None else self.default
 
     def refusal(self, value) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 from ml_collections import ConfigDict
 
 from kdjax.config.field import Field
-from kdjax.config.tables import data, methods, networks, run, training
+from kdjax.config.tables import data, ds_srd, methods, modern, networks, run, selfsup, training
 
-FIELDS: dict[str, Field] = run.FIELDS | networks.FIELDS | methods.FIELDS | training.FIELDS | data.FIELDS
+TABLES = (run, networks, methods, modern, training, data, ds_srd, selfsup)
+FIELDS: dict[str, Field] = {name: field for table in TABLES for name, field in table.FIELDS.items()}
 OPEN = {  # blocks to which a user's own methods and networks may add; the rule of what they add
     "method.": None, "optim.lr_override.": FIELDS["optim.lr_override.MobileNetV2"]}
 RENAMED = {"method.hint": "method.fitnet", "method.attention": "method.at", "method.abound": "method.ab",

@@ -12,15 +12,17 @@ from ml_collections import ConfigDict
 from kdjax.config.check import check_fields
 from kdjax.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = next((path for path in (PACKAGE / "_shipped" / "configs", PACKAGE.parent / "configs") if path.is_dir()),
+               Path("configs"))  # a wheel carries the configs inside (setup.py), a checkout beside the package
 SEE = "`python -m kdjax.main --list` shows the configs"
 
 
 def load(spec: str) -> ConfigDict:
     """`configs/itrd.py:teacher=resnet56,demo` -> what the file's get_config(argument) returns, open to no new fields.
 
-    The path is relative to the current folder, else to the folder that holds kdjax. Raises UserError for a missing or a
-    broken file, naming its line, and for fields that kdjax does not have.
+    The path is relative to the current folder, else one of kdjax's own, which `itrd` alone names too. Raises UserError
+    for a missing or a broken file, naming its line, and for fields that kdjax does not have.
     """
     name, _, argument = spec.partition(":")
     path = find(name)
@@ -44,19 +46,25 @@ def load(spec: str) -> ConfigDict:
 
 def find(name: str) -> Path:
     """The config file called `name`; a UserError with the near ones where there is none."""
-    for path in (Path(name), ROOT / name):
+    for path in (Path(name), SHIPPED.parent / name, SHIPPED / f"{name.removesuffix('.py')}.py"):
         if name and path.is_file():
             return path
-    known = [f"configs/{path.name}" for path in sorted((ROOT / "configs").glob("*.py")) if path.stem != "common"]
-    near = difflib.get_close_matches(name, known, n=1)
+    known = [f"configs/{path.name}" for path in shipped()]
+    words = {Path(path).stem: path for path in known} | dict.fromkeys(known)
+    near = [words[word] or word for word in difflib.get_close_matches(name, words, n=1)]
     raise UserError(f"there is no config file {name!r}{f' (did you mean {near[0]}?)' if near else ''}; {SEE}")
 
 
+def shipped() -> list[Path]:
+    """The config files that come with kdjax."""
+    return [path for path in sorted(SHIPPED.glob("*.py")) if path.name not in ("common.py", "__init__.py")]
+
+
 def execute(path: Path):
-    """The file as a module; its folder's parent can be imported from, as `from configs import common` needs."""
-    parent = str(path.resolve().parent.parent)
-    if parent not in sys.path:
-        sys.path.append(parent)
+    """The file as a module. `from configs import common` works in kdjax's own folder and in a copy anywhere."""
+    for parent in (path.resolve().parent.parent, SHIPPED.resolve().parent):
+        if str(parent) not in sys.path:
+            sys.path.append(str(parent))
     spec = importlib.util.spec_from_file_location(f"kdjax_config_{path.stem}", path)
     if spec is None:
         raise UserError(f"{path} is not a Python file; {SEE}")

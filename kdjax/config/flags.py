@@ -72,7 +72,31 @@ COMMON = NAMED | {
 PARTS = {"student.name": ("wrn", "16", "1"), "teacher.name": ("wrn", "40", "2")}  # VID's networks, its defaults
 UNCLEAR = {"-c": "the weight of the cross-entropy in one original (--cls), of the prototypes in others"}
 
+# What DS-SRD's programs share. Their --distill names a loader, here the program's own; a width is the networks' matter.
+DS_SRD = {"-c": "method.proto.weight", "--distill": Flag(), "--low-dim": Flag(), "--project": Flag()}
+ARCHS = ("resnet18h", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
+         "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2")
+ENCODER = {arch: f"imix_{arch}" for arch in ARCHS}
+LINCLS = {
+    "--pretrained": "student.checkpoint", "-a": Flag(("student.name",), words=ENCODER), "--arch": Flag(
+        ("student.name",), words=ENCODER),
+    "-b": "data.batch_size", "--batch-size": "data.batch_size", "--wd": "optim.weight_decay",
+    "--network": "probe.network", "--class-ratio": "data.class_ratio", "--data-ratio": "data.label_ratio",
+}
+
+
+def _lincls(network: str) -> Program:
+    """i-Mix's and DS-SRD's linear evaluation of one network of a checkpoint."""
+    return Program(f"configs/transfer.py{network and f':network={network}'}", LINCLS, ("data.dir",))
+
+
 PROGRAMS = {
+    "train_student_ds.py": Program("configs/ds_srd.py:epochs=500", DS_SRD),
+    "train_student_pcl.py": Program("configs/ds_srd_proto.py", DS_SRD),
+    "train_student_ds_srd.py": Program("configs/ds_srd_aug.py:experiment=8", DS_SRD),
     "train_student.py": Program(),
     "train_teacher.py": Program("configs/vanilla.py"),
+    "main_lincls.py": _lincls(""),
+    "main_lincls_ws.py": _lincls("weak"),
+    "main_lincls_ss.py": _lincls("strong"),
 }

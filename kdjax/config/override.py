@@ -32,6 +32,19 @@ def override(config: ConfigDict, name: str, text: str | None) -> None:
                         f"{block[last]!r}") from None
 
 
+def assign(config: ConfigDict, name: str, new) -> None:
+    """Sets the field `loss.beta` to a Python value; a UserError for an unknown field or a value of another type."""
+    block, last = owner(config, name)
+    if is_block(block, last):
+        raise UserError(f"config.{name} is a group of fields; set one of them: "
+                        f"{', '.join(f'config.{name}.{key}' for key in block[last])}")
+    try:
+        block[last] = tuple(new) if isinstance(new, list) else new
+    except (TypeError, ValueError):
+        raise UserError(f"config.{name}={new!r} is not {KINDS.get(block.get_type(last), 'a value of its kind')}; its "
+                        f"value was {block[last]!r}") from None
+
+
 def empty(name: str, text: str) -> bool:
     """Whether the text takes an optional field's value away."""
     field = FIELDS.get(renamed(name))
@@ -46,7 +59,7 @@ def value(kind: type, text: str):
         return WORDS[text.lower()]
     if kind in (tuple, list):
         return items(text)
-    return kind(text)
+    return text if kind is object else kind(text)
 
 
 def items(text: str) -> tuple:

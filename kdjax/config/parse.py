@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from kdjax.config import milestones, pair
 from kdjax.config.check import check
+from kdjax.config.fields import renamed
 from kdjax.config.file import load
 from kdjax.config.override import override
 from kdjax.config.words import Asked, read
@@ -28,6 +29,7 @@ def parse(argv: list[str], canonical: Callable[[str], str]) -> ConfigDict:
     if (spec := pair.spec(asked)) is not None:
         written = load(spec)
         config = overridden(written, asked)
+    _forget_supposed_teacher(config, asked)
     check(config)
     milestones.follow(config, written)
     idle = asked.idle and f"without a meaning here, and left out: {', '.join(asked.idle)}"
@@ -42,3 +44,12 @@ def overridden(written: ConfigDict, asked: Asked) -> ConfigDict:
     for name, text in asked.fields:
         override(config, name, text)
     return config
+
+
+def _forget_supposed_teacher(config: ConfigDict, asked: Asked) -> None:
+    """A checkpoint that is given says itself what it holds: the name that the config supposes goes, one that was typed
+    stays."""
+    typed = {renamed(name) for name, _ in asked.fields}
+    arguments = [part.partition("=")[0].strip() for part in asked.spec.partition(":")[2].split(",")]
+    if "teacher.checkpoint" in typed and "teacher.name" not in typed and "teacher" not in arguments:
+        config.teacher.name = ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from kdjax.data.types import Raw, Split
 
-FORMAT = 1  # raise when decoding changes
+FORMAT = 2  # raise when decoding changes
 ABANDONED = 3600  # seconds after which an unfinished file belongs to nobody
 
 
@@ -53,7 +53,8 @@ def _read(path: Path, fingerprint: str) -> Raw | None:
             if meta["fingerprint"] != fingerprint:
                 return None
             train, test = (Split(stored[f"{name}_images"], stored[f"{name}_labels"]) for name in ("train", "test"))
-            return Raw(meta["name"], train, test, meta["num_classes"], meta["stats"])
+            return Raw(meta["name"], train, test, meta["num_classes"], meta["stats"], tuple(meta["classes"]),
+                       tuple(meta["notes"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception:  # damage can surface anywhere between the zip directory and the array headers
@@ -62,7 +63,8 @@ def _read(path: Path, fingerprint: str) -> Raw | None:
 
 
 def _write(path: Path, fingerprint: str, raw: Raw) -> None:
-    meta = dict(fingerprint=fingerprint, name=raw.name, num_classes=raw.num_classes, stats=raw.stats)
+    meta = dict(fingerprint=fingerprint, name=raw.name, num_classes=raw.num_classes, stats=raw.stats,
+                classes=raw.classes, notes=raw.notes)
     beside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

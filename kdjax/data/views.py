@@ -1,6 +1,7 @@
 """What training sees of an image: random crop and flip on the device, inside the jitted step, then normalising."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +26,37 @@ def augment(images: jax.Array, key: jax.Array, *, crop: int = 4, flip: bool = Tr
     return apply(images, draw(key, len(images), crop=crop, flip=flip), crop=crop, padding=padding)
 
 
+class Numbering(NamedTuple):
+    """The views of an image, if they can be counted. name: what else decides how an image is seen. count: how many
+    there are. number(draws) -> int32 [n] below count; draws(number) is its inverse."""
+
+    name: str
+    count: int
+    number: Callable[[Any], jax.Array]
+    draws: Callable[[jax.Array], Any]
+
+
 def draw(key: jax.Array, n: int, *, crop: int = 4, flip: bool = True) -> Views:
     """Uniform views for n images, the same with and without x64."""
+    return numbered(jax.random.randint(key, (n,), 0, how_many(crop, flip), dtype=jnp.int32), crop, flip)
+
+
+def how_many(crop: int, flip: bool) -> int:
+    """The number of views of an image."""
+    return (2 * crop + 1) ** 2 * (2 if flip else 1)
+
+
+def numbered(view: jax.Array, crop: int, flip: bool) -> Views:
+    """The views of those numbers, int32 [n] below `how_many`."""
     side, ways = 2 * crop + 1, 2 if flip else 1
-    view = jax.random.randint(key, (n,), 0, side * side * ways, dtype=jnp.int32)
     place = view // ways
     return Views(place // side, place % side, view % ways == 1)
+
+
+def number(views: Views, crop: int, flip: bool) -> jax.Array:
+    """The inverse of `numbered`."""
+    side, ways = 2 * crop + 1, 2 if flip else 1
+    return (views.top * side + views.left) * ways + views.mirror
 
 
 def apply(images: jax.Array, views: Views, *, crop: int = 4, padding: str = "zero") -> jax.Array:
@@ -52,18 +78,23 @@ def apply(images: jax.Array, views: Views, *, crop: int = 4, padding: str = "zer
 
 
 def normalize(images: jax.Array, mean, std, dtype=jnp.float32) -> jax.Array:
-    """(images / 255 - mean) / std as `dtype`, computed in at least float32. images: uint8 [..., 3]; mean, std: [3]."""
+    """(images / 255 - mean) / std as `dtype`, computed in at least float32. images: uint8 [..., 3]; mean, std: [3].
+    Floats are taken as they are: in 0 .. 1, or numbers of any kind with mean 0 and std 1."""
     compute = jnp.promote_types(dtype, jnp.float32)
-    scaled = images.astype(compute) / 255
+    scaled = images.astype(compute) / (255 if images.dtype == jnp.uint8 else 1)
     return ((scaled - jnp.asarray(mean, compute)) / jnp.asarray(std, compute)).astype(dtype)
 
 
 def crop_flip(options, mean, std, dtype=jnp.float32):
-    """(draw, apply) of the family's training view, by config.data's crop, flip and padding: draw(key, n) -> Views;
-    apply(uint8 images, Views) -> normalised images of `dtype`."""
-    drawn = lambda key, n: draw(key, n, crop=options.crop, flip=options.flip)
-    seen = lambda images, views: apply(images, views, crop=options.crop, padding=options.padding)
-    return drawn, lambda images, views: normalize(seen(images, views), mean, std, dtype)
+    """(draw, apply, numbering) of the family's training view, by config.data's crop, flip and padding: draw(key, n) ->
+    Views; apply(uint8 images, Views) -> normalised images of `dtype`."""
+    crop, flip, padding = options.crop, options.flip, options.padding
+    drawn = lambda key, n: draw(key, n, crop=crop, flip=flip)
+    seen = lambda images, views: normalize(apply(images, views, crop=crop, padding=padding), mean, std, dtype)
+    name = f"crop {crop} {padding}, flip {flip}, mean {list(map(float, mean))}, std {list(map(float, std))}"
+    count = Numbering(f"{name}, {jnp.dtype(dtype).name}", how_many(crop, flip), lambda views: number(views, crop, flip),
+                      lambda numbers: numbered(numbers, crop, flip))
+    return drawn, seen, count
 
 
 def _window(shape, crop: int, views: Views, flip_first: bool):

@@ -13,27 +13,58 @@ from kdjax.errors import UserError
 
 DEVICES = "data"  # the axis of the devices: of the mesh, and of pmap
 
+FEWEST = 8  # images that a virtual CPU device is given at least
 
-def devices(config) -> list:
-    """The devices of the run: all, or the first `config.devices`."""
+
+def devices(config, images: int | None = None) -> list:
+    """The devices of the run: the first `config.devices`, or as many as divide the batches.
+
+    images: how many are trained on; with it a last, smaller batch counts as well.
+    """
     every = jax.devices()
     if config.devices > len(every):
         raise UserError(f"config.devices={config.devices} but there are {len(every)}; lower it or leave it 0 (all)")
     if jax.process_count() > 1 and config.devices not in (0, len(every)):
         raise UserError(f"config.devices={config.devices} would leave out some of the {len(every)} devices of "
                         f"{jax.process_count()} processes; leave it 0 (all)")
-    return every[:config.devices or len(every)]
+    if config.devices or config.parallel == "pmap":
+        return every[:config.devices or len(every)]
+    return first_of_each_process(every, dividing(config, images, len(every), jax.process_count()))
+
+
+def dividing(config, images: int | None, count: int, processes: int = 1) -> int:
+    """The largest number of devices, the same in every process, that divides the batch, a last batch and the replicas.
+
+    A CPU's virtual devices get at least FEWEST images each. Where nothing divides: all, for `check` to refuse.
+    """
+    batch, replicas = config.data.batch_size, config.replicas
+    tail = 0 if config.data.drop_last or images is None else images % batch
+    whole = math.gcd(batch, tail, *([replicas] if replicas > 1 else []))
+    most = count if jax.default_backend() != "cpu" else max(processes, batch // FEWEST)
+    fits = [n for n in range(processes, count + 1, processes) if whole % n == 0 and n <= most]
+    return max(fits, default=count)
+
+
+def first_of_each_process(every: list, count: int) -> list:
+    """`count` devices, equally many of every process, in their order."""
+    share = count // jax.process_count()
+    own = {}
+    for device in every:
+        own.setdefault(device.process_index, []).append(device)
+    kept = {device.id for devices in own.values() for device in devices[:share]}
+    return [device for device in every if device.id in kept]
 
 
 class Placement:
     """Puts trees on the devices, compiles steps for them, and brings trees back.
 
+    images: how many are trained on, so that a last, smaller batch can be divided as well.
     mode "jit": state and data replicated, batches split along the mesh; the result does not depend on the device count.
     mode "pmap": one replica a device, stacked on a leading axis; equal to jit with replicas = number of devices.
     """
 
-    def __init__(self, config):
-        self.devices, self.mode, self.replicas = devices(config), config.parallel, config.replicas
+    def __init__(self, config, images: int | None = None):
+        self.devices, self.mode, self.replicas = devices(config, images), config.parallel, config.replicas
         self.mesh = Mesh(np.array(self.devices), (DEVICES,))
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self.split = NamedSharding(self.mesh, PartitionSpec(None, DEVICES))
@@ -96,7 +127,7 @@ class Placement:
         return jax.tree.map(lambda x: self.put(np.broadcast_to(np.asarray(x), (n, *np.shape(x))), self.stacked), tree)
 
     def put_order(self, order: np.ndarray):
-        """An epoch's index matrix [steps, batch], split over the devices along the batch. Refuses a last, smaller batch
+        """An epoch's rows [steps, batch, ...], split over the devices along the batch. Refuses a last, smaller batch
         that does not divide."""
         if order.shape[1] % self.divisor:
             raise UserError(f"the last batch of an epoch has {order.shape[1]} images, which do not divide over "
@@ -105,7 +136,8 @@ class Placement:
         if self.mode == "jit":
             return self.put(order, self.split)
         n = len(self.devices)
-        return self.put(order.reshape(len(order), n, -1).swapaxes(0, 1), self.stacked)
+        shares = order.reshape(len(order), n, order.shape[1] // n, *order.shape[2:])
+        return self.put(shares.swapaxes(0, 1), self.stacked)
 
     def put_wish(self, wish: bool):
         """What this process votes (see processes.Vote): a flag a device among several processes, else an unused one."""
@@ -134,7 +166,7 @@ class Placement:
         return state if self.mode == "jit" else self.put(self.get(state))
 
     def compile(self, step: Callable) -> Callable:
-        """step(state, frozen, data, order, wishes) -> (state, tick), donated. Under pmap `step` sees one replica's
+        """step(state, frozen, data, order, wishes, given) -> (state, tick), donated. Under pmap `step` sees a replica's
         share."""
         if self.mode == "pmap":
             return jax.pmap(step, axis_name=DEVICES, devices=self.devices, donate_argnums=0)

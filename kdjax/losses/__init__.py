@@ -28,15 +28,21 @@ from kdjax.losses.feature import (
     srrl,
 )
 from kdjax.losses.information import itrd_correlation, itrd_mutual, pkt, vid
+from kdjax.losses.level import cat_kd, ofd, ofd_margin, reviewkd
 from kdjax.losses.ops import adaptive_avg_pool, l2_normalize, smooth_l1
-from kdjax.losses.prototype import prsd, prsd_density
+from kdjax.losses.prediction import dist, mlkd
+from kdjax.losses.prototype import norm_direction, prototype_relation, prsd, prsd_density
+from kdjax.losses.region import multi_scale_pool, sdd_dkd, sdd_kd
 from kdjax.losses.relation import correlation_congruence, ega, fsp, ickd, kdsvd, rkd, similarity
-from kdjax.losses.response import dkd, kl_divergence, wsld
+from kdjax.losses.response import dkd, kl_divergence, nkd, rld, ttm, wsld, wttm
+from kdjax.losses.temperature import ctkd_scale, ctkd_temperature, scale_gradient, standardize_logits
 
 __all__ = [
-    "activation_boundary", "adaptive_avg_pool", "attention", "attention_map", "correlation_congruence", "crd",
-    "crd_fifo", "dcd", "dkd", "ega", "factor_transfer", "fsp", "hint", "ickd", "itrd_correlation", "itrd_mutual",
-    "kdsvd", "kl_divergence", "l2_normalize", "memory_update", "nce_from_scores", "nst", "pkt", "prsd",
-    "prsd_density", "queue_enqueue", "rkd", "rrd", "rrd_momentum", "score_norm", "semckd", "semckd_weights",
-    "similarity", "simkd", "smooth_l1", "srrl", "vid", "wsld",
+    "activation_boundary", "adaptive_avg_pool", "attention", "attention_map", "cat_kd", "correlation_congruence",
+    "crd", "crd_fifo", "ctkd_scale", "ctkd_temperature", "dcd", "dist", "dkd", "ega", "factor_transfer", "fsp",
+    "hint", "ickd", "itrd_correlation", "itrd_mutual", "kdsvd", "kl_divergence", "l2_normalize", "memory_update",
+    "mlkd", "multi_scale_pool", "nce_from_scores", "nkd", "norm_direction", "nst", "ofd", "ofd_margin", "pkt",
+    "prototype_relation", "prsd", "prsd_density", "queue_enqueue", "reviewkd", "rkd", "rld", "rrd", "rrd_momentum",
+    "scale_gradient", "score_norm", "sdd_dkd", "sdd_kd", "semckd", "semckd_weights", "similarity", "simkd",
+    "smooth_l1", "srrl", "standardize_logits", "ttm", "vid", "wsld", "wttm",
 ]

@@ -1,10 +1,34 @@
-"""Knowledge in prototypes: how two views of a sample relate to cluster centres."""
+"""Knowledge in prototypes: how samples relate to cluster centres, or to the means of their classes."""
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from kdjax.losses.ops import Array, einsum, promote
+from kdjax.losses.ops import Array, einsum, l2_normalize, promote, safe_sqrt, same_shape
 from kdjax.losses.response import kl_divergence
+
+MASKED = -1e9  # a logit that takes no probability, yet stays finite in float32
+
+
+def prototype_relation(u_s: Array, u_ref: Array, prototypes: Sequence[Array], density: Sequence[Array], *,
+                       present: Sequence[Array] | None = None, temperature: float = 4.0) -> Array:
+    """How a student's and a reference's embeddings relate to cluster centres (DS-SRD's PCL and augmentation programs).
+
+    u_s, u_ref: [B, D], normalised here; per clustering r, prototypes[r] unit rows [M_r, D] (the batch's own, then
+    negatives), density[r] [M_r], present[r] bool [M_r] (default: all): columns that are not present do not count.
+    Returns the scalar mean over r of kl_divergence(u_s P^T / phi, u_ref P^T / phi, temperature). Differentiable in
+    both; the reference is detached by the caller (the release's first version does not).
+    """
+    everything = present if present is not None else [jnp.ones(len(phi), bool) for phi in density]
+    rows = [l2_normalize(u) for u in promote(u_s, u_ref)]
+
+    def term(centres, phi, there):
+        centres, phi = promote(centres, phi)
+        logits = [jnp.where(there, einsum("bd,md->bm", u, centres) / phi, MASKED) for u in rows]
+        return kl_divergence(*logits, temperature=temperature)
+
+    return sum(term(*each) for each in zip(prototypes, density, everything, strict=True)) / len(prototypes)
 
 
 def prsd(z_s: Array, z_ss: Array, prototypes: Sequence[Array], density: Sequence[Array], *,
@@ -39,3 +63,18 @@ def prsd_density(sq_dist: np.ndarray, assign: np.ndarray, num_clusters: int, *, 
     density[members <= 1] = density.max()
     density = np.clip(density, *np.percentile(density, [10, 90]))
     return temperature * density / density.mean() if density.mean() > 0 else np.full(num_clusters, float(temperature))
+
+
+def norm_direction(e_s: Array, e_t: Array, centers: Array, labels: Array) -> Array:
+    """KD++ (Wang et al. 2023): longer student embeddings, in the direction of their class's mean teacher embedding.
+
+    e_s, e_t: [B, D], equal shapes (else ValueError); centers [K, D]: class means, detached; labels: int [B]. Returns
+    the scalar mean of 1 - s . c / max(|s|, |t|), c the unit centre of the sample's class. Where the norms tie the
+    student's divides, as in the release. Zero rows of both networks, or a zero centre, count 1 (released code: NaN).
+    """
+    e_s, e_t, centers = promote(e_s, e_t, jax.lax.stop_gradient(centers))
+    same_shape("norm_direction", e_s, e_t)
+    norm_s, norm_t = (safe_sqrt(jnp.sum(x * x, axis=-1)) for x in (e_s, e_t))
+    longest = jnp.where(norm_t > norm_s, norm_t, norm_s)
+    along = jnp.sum(e_s * l2_normalize(centers)[jnp.asarray(labels)], axis=-1)
+    return jnp.mean(1 - along / jnp.where(longest > 0, longest, 1.0))

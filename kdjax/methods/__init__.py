@@ -8,9 +8,12 @@ from kdjax.errors import UserError
 from kdjax.methods.ab import AB
 from kdjax.methods.at import AT
 from kdjax.methods.base import Adapt, Method, Stage
+from kdjax.methods.cat_kd import CATKD
 from kdjax.methods.cc import CC
 from kdjax.methods.crd import CRD
+from kdjax.methods.ctkd import CTKD
 from kdjax.methods.dcd import DCD
+from kdjax.methods.dist import DIST
 from kdjax.methods.dkd import DKD
 from kdjax.methods.ega import EGA
 from kdjax.methods.fitnet import FitNet
@@ -19,15 +22,25 @@ from kdjax.methods.ft import FT
 from kdjax.methods.ickd import ICKD
 from kdjax.methods.itrd import ITRD
 from kdjax.methods.kd import KD, Vanilla
+from kdjax.methods.kdpp import KDPP
 from kdjax.methods.kdsvd import KDSVD
+from kdjax.methods.lskd import LSKD
+from kdjax.methods.mlkd import MLKD
+from kdjax.methods.nkd import NKD
 from kdjax.methods.nst import NST
+from kdjax.methods.ofd import OFD
 from kdjax.methods.pkt import PKT
+from kdjax.methods.proto import Proto
+from kdjax.methods.reviewkd import ReviewKD
 from kdjax.methods.rkd import RKD
+from kdjax.methods.rld import RLD
 from kdjax.methods.rrd import RRD
+from kdjax.methods.sdd import SDD
 from kdjax.methods.semckd import SemCKD
 from kdjax.methods.simkd import SimKD
 from kdjax.methods.sp import SP
 from kdjax.methods.srrl import SRRL
+from kdjax.methods.ttm import TTM, WTTM
 from kdjax.methods.vid import VID
 from kdjax.methods.wsld import WSLD
 
@@ -35,7 +48,8 @@ __all__ = ["ALIASES", "METHODS", "Adapt", "Method", "Stage", "build", "canonical
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (
     Vanilla, KD, FitNet, AT, SP, CC, VID, RKD, PKT, AB, FT, FSP, NST, KDSVD, CRD, ITRD, ICKD, DCD, RRD, EGA, WSLD, DKD,
-    SemCKD, SRRL, SimKD)}
+    SemCKD, SRRL, SimKD, OFD, ReviewKD, DIST, LSKD, MLKD, CATKD, CTKD, NKD, TTM, WTTM, SDD, KDPP, RLD,
+    Proto)}
 
 ALIASES = {  # the flags of the original programs
     "hint": "fitnet", "attention": "at", "similarity": "sp", "correlation": "cc", "abound": "ab", "factor": "ft",

@@ -63,10 +63,17 @@ class Method:
     def __init__(self, student, teacher, config):
         self.student, self.teacher, self.config = student, teacher, config
         self.adapters: dict[str, Any] = {}
+        self.own_weight: float | None = None  # of its terms, where that is not beta
+        self.followers: dict[str, dict] = {}  # further networks that are averages of another: see tasks.base.followers
         self.frozen: frozenset[str] = frozenset()  # never optimised in the main stage: no gradient, no decay
         self.eval_mode: frozenset[str] = frozenset()  # batch norm of these in eval mode in the main stage
+        self.student_frozen: frozenset[tuple[str, ...]] = frozenset()  # paths in the student's parameters: the same
         self.term_weights: dict[str, float] = {}  # inside the method's sum, before beta; missing means 1
         self.stages: tuple[Stage, ...] = ()
+
+    def start(self, key: jax.Array, params: Variables) -> Variables:
+        """The student's fresh parameters as the method wants them (not called where it starts from a checkpoint)."""
+        return params
 
     def init_memory(self, key: jax.Array, labels: jax.Array) -> Memory:
         """The memory before the first step. labels: [N] int, the training set's."""

@@ -47,10 +47,10 @@ class Missing:
 class CustomNetwork(Network):
     """A Network around a user's module."""
 
-    def apply(self, variables, images, train=False):
+    def apply(self, variables, images, train=False, **kwargs):
         self._check(images)
         mode = (train is True,) if "train" in inspect.signature(type(self._module()).__call__).parameters else ()
-        returned, stats = Functional.apply(self, variables, images, *mode, train=train)
+        returned, stats = Functional.apply(self, variables, images, *mode, train=train, **kwargs)
         return self._as_output(returned), stats
 
     def classify(self, variables, embedding):

@@ -3,6 +3,7 @@
 Compute follows the input's dtype (bfloat16 images give bfloat16 convolutions); batch norm computes in at least float32.
 Parameters are born in JAX's default float: float32, or float64 under `jax_enable_x64`.
 """
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +15,10 @@ from flax import nnx
 from jax import lax
 
 from kdjax.errors import UserError
+from kdjax.models.convolution import convolve
+from kdjax.models.normalization import normalize
+
+Between = Callable[[int, jax.Array], jax.Array]  # (depth, x) -> x: what becomes of the map after group `depth`
 
 
 class Initialiser(NamedTuple):
@@ -34,7 +39,7 @@ def _normal(std: Callable[[tuple[int, ...]], float]):
     return lambda key, shape: jax.device_put(std(shape) * _sample(jax.random.normal, key, shape))
 
 
-def _uniform(fan: Callable[[tuple[int, ...]], int], whole: bool):
+def _uniform(fan: Callable[[tuple[int, ...]], float], whole: bool):
     """Uniform in +-1/sqrt(fan), for the whole kernel or for its bias."""
     def draw(key, shape):
         unit = 2 * _sample(jax.random.uniform, key, shape if whole else shape[-1:]) - 1
@@ -64,6 +69,7 @@ TORCH_TRANSPOSED = Initialiser(_uniform(_fan_out, True), _uniform(_fan_out, Fals
 TORCH_ZERO_BIAS = Initialiser(TORCH.kernel, _zeros)
 KAIMING_FAN_OUT = Initialiser(_normal(lambda shape: (2 / _fan_out(shape)) ** 0.5), _zeros)                      # KN-out
 KAIMING_FAN_IN = Initialiser(_normal(lambda shape: (2 / _fan_in(shape)) ** 0.5), TORCH.bias)
+KAIMING_UNIFORM = Initialiser(_uniform(lambda shape: _fan_in(shape) / 3, True), _zeros)      # a = 1: sqrt(3 / fan in)
 NORMAL_001 = Initialiser(_normal(lambda shape: 0.01), _zeros)
 
 
@@ -82,9 +88,7 @@ class Conv(nnx.Module):
         self.padding = size[0] // 2 if padding is None else padding
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = lax.conv_general_dilated(x, self.kernel[...].astype(x.dtype), (self.stride,) * 2,
-                                     ((self.padding,) * 2,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                                     feature_group_count=self.groups)
+        y = convolve(x, self.kernel[...].astype(x.dtype), self.stride, self.padding, self.groups)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
 
 
@@ -122,6 +126,8 @@ class BatchNorm(nnx.Module):
 
     In training it normalises with the biased variance mean((x-mean)**2) of the batch and updates the running
     statistics; one value per channel raises UserError, as torch raises. In evaluation it uses the running statistics.
+    groups: so many equal parts of the batch, one after another, each with its own statistics, as data-parallel workers
+    have them; the running ones are the first part's, as those of DistributedDataParallel are.
     """
     kind = "bn"
 
@@ -130,25 +136,31 @@ class BatchNorm(nnx.Module):
         self.bias = nnx.Param(constant(0.0, channels)) if affine else None
         self.mean = nnx.BatchStat(constant(0.0, channels))
         self.var = nnx.BatchStat(constant(1.0, channels))
-        self.epsilon, self.momentum, self.use_running_average = epsilon, momentum, True
+        self.epsilon, self.momentum, self.use_running_average, self.groups = epsilon, momentum, True, 1
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        return self._by_running_statistics(x) if self.use_running_average else self._by_batch_statistics(x)
+
+    def _by_running_statistics(self, x: jax.Array) -> jax.Array:
         dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        mean, var = (self.mean[...], self.var[...]) if self.use_running_average else self._batch_statistics(x)
-        y = (x - mean.astype(x.dtype)) * lax.rsqrt(var.astype(x.dtype) + self.epsilon)
+        y = (x - self.mean[...].astype(x.dtype)) * lax.rsqrt(self.var[...].astype(x.dtype) + self.epsilon)
         if self.scale is not None:
             y = y * self.scale[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
         return y.astype(dtype)
 
-    def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    def _by_batch_statistics(self, x: jax.Array) -> jax.Array:
+        """Each of `groups` equal parts of the batch by its own statistics; the first one's are tracked, as those of the
+        first of several data-parallel workers are kept."""
+        if len(x) % self.groups:
+            raise UserError(f"a batch of {len(x)} does not divide into {self.groups} groups of batch norm")
+        n = x.size // x.shape[-1] // self.groups
         if n == 1:
             raise UserError("batch norm in training needs more than one value per channel: use a larger batch")
-        mean = x.mean(axes)
-        var = jnp.square(x - mean).mean(axes)
-        self._track(self.mean, mean)
-        self._track(self.var, var * (n / (n - 1)))
-        return mean, var
+        affine = (None, None) if self.scale is None else (self.scale[...], self.bias[...])
+        made = [normalize(part, *affine, self.epsilon) for part in jnp.split(x, self.groups)]
+        self._track(self.mean, made[0][1])
+        self._track(self.var, made[0][2] * (n / (n - 1)))
+        return made[0][0] if self.groups == 1 else jnp.concatenate([y for y, _, _ in made])
 
     def _track(self, running: nnx.BatchStat, batch: jax.Array) -> None:
         old = running[...]
@@ -174,6 +186,11 @@ class Sequence(nnx.Module):
         for layer in self:
             x = x if layer is None else layer(x)
         return x
+
+
+def keep(depth: int, x: jax.Array) -> jax.Array:
+    """x: the `between` of a network whose hidden maps nobody changes."""
+    return x
 
 
 def relu(x: jax.Array) -> jax.Array:
@@ -202,6 +219,15 @@ def max_pool(x: jax.Array) -> jax.Array:
     windows = x.reshape(x.shape[0], x.shape[1] // 2, 2, x.shape[2] // 2, 2, x.shape[3])
     top = _first_larger(windows[:, :, 0, :, 0], windows[:, :, 0, :, 1])
     return _first_larger(top, _first_larger(windows[:, :, 1, :, 0], windows[:, :, 1, :, 1]))
+
+
+def max_pool_3x3(x: jax.Array) -> jax.Array:
+    """3x3 max-pool with stride 2 and padding 1 (of -inf), [B, H, W, C] -> [B, ceil(H/2), ceil(W/2), C], gradients as in
+    `max_pool`."""
+    _, h, w, _ = x.shape
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf)
+    shifted = [padded[:, i:i + h:2, j:j + w:2] for i in range(3) for j in range(3)]
+    return functools.reduce(_first_larger, shifted)
 
 
 def _first_larger(a: jax.Array, b: jax.Array) -> jax.Array:

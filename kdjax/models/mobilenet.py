@@ -3,7 +3,7 @@ import jax
 from flax import nnx
 
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
 # expansion, channels at width 1, blocks, stride of the first; the paper's second stage has stride 2
@@ -43,11 +43,11 @@ class MobileNetV2(nnx.Module):
         self.conv2 = Sequence(Conv(inputs, last, 1, rngs=rngs), BatchNorm(last), relu)
         self.classifier = Sequence(Linear(last, num_classes, layers.NORMAL_001, rngs=rngs))
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = self.conv1(x)
         maps = [x]
         for i, stage in enumerate(self.blocks):
-            x = stage(x)
+            x = between(i + 1, stage(x))
             maps += [x] * (i in TAPS)
         x = self.conv2(x)
         embedding = layers.global_average_pool(x)
@@ -55,3 +55,9 @@ class MobileNetV2(nnx.Module):
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.classifier(embedding)
+
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        stages = [(str(i), stage) for i, stage in enumerate(self.blocks) if i in TAPS]
+        return tuple(("blocks", i, str(len(stage) - 1), "conv", "7") for i, stage in stages)

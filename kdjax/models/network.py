@@ -94,24 +94,30 @@ class Network(Functional):
     def __init__(self, name: str, factory: Callable[[nnx.Rngs], nnx.Module], num_classes: int, image_size: int = 32):
         super().__init__(factory)
         self.name, self.num_classes, self.image_size = name, num_classes, image_size
-        self.trunk: tuple[str, ...] = tuple(getattr(self._module(), "trunk", ()))
+        module = self._module()
+        self.trunk: tuple[str, ...] = tuple(getattr(module, "trunk", ()))
+        self.preact_norms: tuple[tuple[str, ...], ...] = tuple(getattr(module, "preact_norms", ()))
+        # one input without the batch axis: a square image of 1 or 3 channels, or what the module says (a table row)
+        square = (image_size, image_size, getattr(module, "channels", 3))
+        self.input_shape: tuple[int, ...] = getattr(module, "input_shape", square)
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, num_classes={self.num_classes}, image_size={self.image_size})"
 
-    def apply(self, variables: Variables, images: jax.Array, train: bool | str = False) -> tuple[Output, Any]:
-        """(Output, new batch_stats) of images [B, S, S, 3] float, S = image_size.
+    def apply(self, variables: Variables, images: jax.Array, train: bool | str = False,
+              between: Callable[[int, jax.Array], jax.Array] | None = None) -> tuple[Output, Any]:
+        """(Output, new batch_stats) of images [B, *input_shape] float, mostly [B, S, S, 3] with S = image_size.
 
-        train: True, False, or "trunk" (train mode inside the trunk only). Raises UserError for images of another size.
+        train: True, False, or "trunk" (train mode inside the trunk only). between(depth, x) -> x: what becomes of the
+        map after group `depth` (1, 2, ...), as manifold mixup needs it. Raises UserError for images of another size.
         """
         self._check(images)
-        return super().apply(variables, images, train=train)
+        return super().apply(variables, images, train=train, **({} if between is None else {"between": between}))
 
     def _check(self, images: jax.Array) -> None:
-        size = (self.image_size, self.image_size, 3)
-        if tuple(images.shape[1:]) != size:
-            raise UserError(f"{self.name} was built for images of shape {size}, not {tuple(images.shape[1:])}: "
-                            "set image_size to the data's")
+        if tuple(images.shape[1:]) != self.input_shape:
+            raise UserError(f"{self.name} was built for images of shape {self.input_shape}, not "
+                            f"{tuple(images.shape[1:])}: set image_size to the data's")
 
     def classify(self, variables: Variables, embedding: jax.Array) -> jax.Array:
         """The classifier head alone: [B, D] pooled vectors -> [B, classes] logits."""
@@ -125,7 +131,7 @@ class Network(Functional):
 
     @functools.cached_property
     def _abstract_output(self) -> Output:
-        images = jax.ShapeDtypeStruct((1, self.image_size, self.image_size, 3), jnp.float32)
+        images = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
         return jax.eval_shape(lambda v, x: self.apply(v, x)[0], self.abstract, images)
 
     def _set_mode(self, module: nnx.Module, train: bool | str) -> None:

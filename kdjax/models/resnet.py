@@ -9,9 +9,10 @@ from flax import nnx
 
 from kdjax.errors import UserError
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
+DEEPEST = 1202  # of the paper's
 WIDTHS = {"": (16, 16, 32, 64), "x2": (16, 32, 64, 128), "x4": (32, 64, 128, 256), "a": (16, 16, 32, 64)}
 
 
@@ -62,12 +63,13 @@ class ResNet(nnx.Module):
         self.head = "linear" if option == "A" else "fc"        # the released option A networks call it so
         setattr(self, self.head, Linear(widths[-1], num_classes, init if option == "A" else layers.TORCH, rngs=rngs))
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = relu(self.bn1(self.conv1(x)))
         maps, preact = [x], [x]
-        for stage in (self.layer1, self.layer2, self.layer3):
+        for depth, stage in enumerate((self.layer1, self.layer2, self.layer3), 1):
             for block in stage:
                 before, x = block(x)
+            x = between(depth, x)
             maps.append(x)
             preact.append(before)
         embedding = layers.global_average_pool(x)
@@ -76,6 +78,11 @@ class ResNet(nnx.Module):
     def classify(self, embedding: jax.Array) -> jax.Array:
         return getattr(self, self.head)(embedding)
 
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        return tuple((name, str(len(getattr(self, name)) - 1), "bn2") for name in ("layer1", "layer2", "layer3"))
+
 
 def constructor(name: str) -> Callable[..., ResNet] | None:
     """The constructor that `name` means, None if it is no name of this family; raises UserError for a wrong depth."""
@@ -83,6 +90,8 @@ def constructor(name: str) -> Callable[..., ResNet] | None:
     if not match:
         return None
     depth, suffix = int(match[1]), match[2] or ""
+    if depth > DEEPEST:
+        raise UserError(f"{name} is deeper than any CIFAR ResNet ({DEEPEST} layers)")
     if depth < 8 or depth % 6 != 2:
         near = max(8, round((depth - 2) / 6) * 6 + 2)
         raise UserError(f"{name}: a CIFAR ResNet has 6n+2 layers (8, 14, 20, ...); the nearest is resnet{near}{suffix}"

@@ -5,7 +5,7 @@ import jax
 from flax import nnx
 
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
 
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
@@ -68,13 +68,15 @@ class ResNetV2(nnx.Module):
                                                   for j, (width, _) in enumerate(widths))))
             inputs = outputs
         self.linear = Linear(inputs, num_classes, rngs=rngs)
+        self.last_norm = "bn2" if block is Basic else "bn3"
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = relu(self.bn1(self.conv1(x)))
         maps, preact = [x], [x]
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+        for depth, stage in enumerate((self.layer1, self.layer2, self.layer3, self.layer4), 1):
             for block in stage:
                 before, x = block(x)
+            x = between(depth, x)
             maps.append(x)
             preact.append(before)
         embedding = layers.global_average_pool(x)
@@ -82,3 +84,9 @@ class ResNetV2(nnx.Module):
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.linear(embedding)
+
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        names = self.trunk[2:]
+        return tuple((name, str(len(getattr(self, name)) - 1), self.last_norm) for name in names)

@@ -7,7 +7,7 @@ from flax import nnx
 from jax import lax
 
 from kdjax.models import layers
-from kdjax.models.layers import TORCH, BatchNorm, Linear, Sequence, channel_shuffle, relu
+from kdjax.models.layers import TORCH, BatchNorm, Between, Linear, Sequence, channel_shuffle, keep, relu
 from kdjax.models.network import Features, Output
 
 Conv = functools.partial(layers.Conv, init=TORCH)
@@ -58,12 +58,13 @@ class ShuffleNetV1(nnx.Module):
             inputs = outputs
         self.linear = Linear(inputs, num_classes, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = relu(self.bn1(self.conv1(x)))
         maps, preact = [x], [x]
-        for stage in (self.layer1, self.layer2, self.layer3):
+        for depth, stage in enumerate((self.layer1, self.layer2, self.layer3), 1):
             for block in stage:
                 before, x = block(x)
+            x = between(depth, x)
             maps.append(x)
             preact.append(before)
         embedding = layers.global_average_pool(x)

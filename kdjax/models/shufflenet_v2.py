@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kdjax.models import layers
-from kdjax.models.layers import TORCH, BatchNorm, Linear, Sequence, channel_shuffle, relu
+from kdjax.models.layers import TORCH, BatchNorm, Between, Linear, Sequence, channel_shuffle, keep, relu
 from kdjax.models.network import Features, Output
 
 Conv = functools.partial(layers.Conv, init=TORCH)
@@ -82,14 +82,15 @@ class ShuffleNetV2(nnx.Module):
         self.bn2 = BatchNorm(channels[3])
         self.linear = Linear(channels[3], num_classes, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         x = relu(self.bn1(self.conv1(x)))
         maps, preact = [x], [x]
-        for stage in (self.layer1, self.layer2, self.layer3):
+        for depth, stage in enumerate((self.layer1, self.layer2, self.layer3), 1):
             down, *basic = stage
             x = down(x)
             for block in basic:
                 before, x = block(x)
+            x = between(depth, x)
             maps.append(x)
             preact.append(before)
         last = relu(self.bn2(self.conv2(x)))

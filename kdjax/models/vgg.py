@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, max_pool, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, max_pool, relu
 from kdjax.models.network import Features, Output
 
 CONVS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -35,12 +35,12 @@ class VGG(nnx.Module):
         self.embed = Linear(512, embed_width, layers.NORMAL_001, rngs=rngs) if embed_width else None
         self.classifier = Linear(embed_width or 512, num_classes, layers.NORMAL_001, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         pool_before = (False, True, True, True, x.shape[1] == 64)      # the fourth pool only at height 64 exactly
         maps, preact = [], []
         for i, name in enumerate(self.trunk):
             before = getattr(self, name)(max_pool(x) if pool_before[i] else x)
-            x = relu(before)
+            x = between(i, relu(before)) if i else relu(before)
             maps.append(x)
             preact.append(before if i else x)
         embedding = layers.global_average_pool(x)
@@ -48,6 +48,11 @@ class VGG(nnx.Module):
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.classifier(embedding if self.embed is None else _unit(self.embed(embedding)))
+
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        return tuple((name, str(len(getattr(self, name)) - 1)) for name in self.trunk[1:])
 
 
 def _unit(x: jax.Array) -> jax.Array:

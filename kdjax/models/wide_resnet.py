@@ -8,8 +8,10 @@ from flax import nnx
 
 from kdjax.errors import UserError
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Conv, Linear, Sequence, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
 from kdjax.models.network import Features, Output
+
+DEEPEST, WIDEST = 1000, 64  # far beyond the paper's 40 and 20
 
 
 class Block(nnx.Module):
@@ -65,10 +67,12 @@ class WideResNet(nnx.Module):
         self.bn1 = BatchNorm(widths[3])
         self.fc = Linear(widths[3], num_classes, layers.TORCH_ZERO_BIAS, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> Output:
+    def __call__(self, x: jax.Array, between: Between = keep) -> Output:
         f0 = self.conv1(x)
         _, f1 = self.block1(f0)
+        f1 = between(1, f1)
         pre1, f2 = self.block2(f1)
+        f2 = between(2, f2)
         pre2, f3 = self.block3(f2)
         pre3 = self.bn1(f3)
         last = relu(pre3)
@@ -78,6 +82,11 @@ class WideResNet(nnx.Module):
     def classify(self, embedding: jax.Array) -> jax.Array:
         return self.fc(embedding)
 
+    @property
+    def preact_norms(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the batch norms behind preact[1:], whose scale and bias give Overhaul's margins."""
+        return ("block2", "layer", "0", "bn1"), ("block3", "layer", "0", "bn1"), ("bn1",)
+
 
 def constructor(name: str) -> Callable[..., WideResNet] | None:
     """The constructor that `name` means, None if it is no name of this family; raises UserError for a wrong depth."""
@@ -85,6 +94,8 @@ def constructor(name: str) -> Callable[..., WideResNet] | None:
     if not match:
         return None
     depth, width = int(match[1]), int(match[2])
+    if depth > DEEPEST or width > WIDEST:
+        raise UserError(f"{name} is larger than any Wide ResNet ({DEEPEST} layers, {WIDEST} times as wide)")
     if depth < 10 or depth % 6 != 4 or width < 1:
         near = max(10, round((depth - 4) / 6) * 6 + 4)
         raise UserError(f"{name}: a Wide ResNet has 6n+4 layers (10, 16, 22, 28, ...) and a width of at least 1; "

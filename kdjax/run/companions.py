@@ -24,6 +24,8 @@ def vanilla_of(config, folder: Path, network: str, epochs: int):
     """A config that trains `network` alone on the same data, its schedule scaled to `epochs`."""
     own = copy.deepcopy(config)
     own.student.name, own.student.checkpoint = network, ""
+    own.program, own.kd.teacher_view = "distil", "same"
+    own.mix.update({"mode": "", "student_input": ""})
     own.method.name, own.method.names, own.method.weights = "vanilla", (), ()
     own.teacher.update({"name": "", "checkpoint": "", "train_epochs": 0})
     own.loss.update({"gamma": 1.0, "alpha": 0.0, "beta": 0.0})

@@ -3,7 +3,7 @@ import os
 import pathlib
 import types
 
-from kdjax.data import source
+from kdjax.data import source, stats
 from kdjax.errors import UserError
 from kdjax.files import download
 from kdjax.run import accuracy
@@ -51,7 +51,7 @@ def _fetch(name: str, folder: pathlib.Path, url: str, timeout: float):
     except UserError as error:
         file.rename(file.with_name(file.name + ".refused"))  # so that the next call downloads it anew
         raise UserError(f"{error} (It came from {url} and is kept as {file}.refused.)") from None
-    folders.save_network(folder, net, variables, {**metadata, "url": url})
+    folders.save_network(folder, net, variables, {**metadata, "url": url, "stats": stats.STATS["cifar100"]})
     print(f"{folder}: {net.name}, {net.num_classes} classes, {net.num_params:,} parameters\n"
           f"  {metadata['source_bytes']:,} bytes, sha256 {metadata['source_sha256']}", flush=True)
     return net, variables
@@ -60,7 +60,8 @@ def _fetch(name: str, folder: pathlib.Path, url: str, timeout: float):
 def _accuracy(net, variables, data_dir: str, published: float) -> str:
     """One line: top-1 on CIFAR-100's test images beside the published one, or why there is none."""
     fields = types.SimpleNamespace(dataset="cifar100", dir=data_dir, download=False, stats="auto", verify=True,
-                                   image_size=None, per_class=0, valid_size=0, cache_dir="")
+                                   image_size=None, per_class=0, valid_size=0, cache_dir="",
+                                   allow_empty_classes=True)
     if source.locate(fields) is None:
         return (f"published top-1 {published:.2f}; not measured, as CIFAR-100 is not here "
                 "(python -m kdjax.fetch data cifar100)")

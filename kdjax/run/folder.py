@@ -12,7 +12,7 @@ from pathlib import Path
 from kdjax.device import processes
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
-from kdjax.methods import chosen
+from kdjax.run.names import title
 from kdjax.weights.folder import is_free
 
 TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
@@ -24,10 +24,16 @@ NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that
 def workdir(config) -> Path:
     """The run's folder: experiment.workdir, or runs/<name>."""
     name = config.experiment.name or "-".join(
-        [*chosen(config), config.teacher.name or "none", config.student.name, config.data.dataset, f"s{config.seed}",
-         f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
+        [*programme(config), *title(config), config.teacher.name or "none", config.student.name, config.data.dataset,
+         f"s{config.seed}", f"t{config.experiment.trial}"]).replace("/", "_").replace(":", "_")
     folder = Path(config.experiment.workdir or Path("runs") / name)
     return folder
+
+
+def programme(config) -> list[str]:
+    """What a run's name says of its program, where that is more than its methods."""
+    own = config.program if config.program == "double_student" else ""
+    return [word for word in (own, config.mix.mode) if word]
 
 
 def write_json(path: Path, value) -> None:

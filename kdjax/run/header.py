@@ -5,10 +5,11 @@ import platform
 import subprocess
 from pathlib import Path
 
-from kdjax.device import processes
+from kdjax.device import processes, start
 from kdjax.methods import chosen
 from kdjax.run.context import Run
 from kdjax.run.folder import write_json
+from kdjax.run.names import title
 from kdjax.run.resume import plain
 from kdjax.step.schedules import base_lr
 
@@ -35,20 +36,29 @@ def write_config(run: Run) -> None:
         "devices": [d.device_kind for d in run.place.devices]}))
 
 
+def described(config) -> str:
+    """The methods with their weights, or what another program does."""
+    if config.program != "distil":
+        return ", ".join(title(config))
+    loss = config.loss
+    return (", ".join(f"{m} x {w:g}" for m, w in chosen(config).items())
+            + f"  (gamma {loss.gamma:g}, alpha {loss.alpha:g}, beta {loss.beta:g})")
+
+
 def header(config, data, task, place) -> str:
     """What a run is, in a few lines."""
     v = versions()
     kinds = {d.device_kind for d in place.devices}
     lines = [f"kdjax {v['kdjax']}  jax {v['jax']}  flax {v['flax']}  "
              f"on {len(place.devices)} x {', '.join(kinds)} ({config.parallel})",
+             *([f"start    {start.described()}"] if start.described() else []),
              f"data     {data.name}: {len(data.train.labels)} train, {len(data.test.labels)} test, "
              f"{data.num_classes} classes",
-             f"method   {', '.join(f'{m} x {w:g}' for m, w in chosen(config).items())}  (gamma {config.loss.gamma:g}, "
-             f"alpha {config.loss.alpha:g}, beta {config.loss.beta:g})",
+             f"method   {described(config)}",
              *(f"options  {line}" for line in options(config)),
              f"optim    rate {base_lr(config):g}, {config.train.epochs} epochs, {schedule(config)}",
-             *(f"{name.rstrip('0123456789'):8s} {net.network.name}: {net.network.num_params:,} parameters"
-               for name, net in task.nets.items())]
+             *(f"{name.rstrip('0123456789'):8s} {getattr(net.network, 'name', 'a head')}: {net.network.num_params:,} "
+               f"parameters" for name, net in task.nets.items())]
     return "\n".join(lines)
 
 

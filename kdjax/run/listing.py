@@ -4,6 +4,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from kdjax.config.file import shipped
 from kdjax.data import source
 from kdjax.methods import ALIASES, METHODS
 from kdjax.models import MODELS
@@ -18,13 +19,12 @@ def method_rows() -> list[list[str]]:
                     str(m.num_stages)] for n, m in METHODS.items()]
 
 
-def config_rows(folder: Path) -> list[list[str]]:
+def config_rows(paths: list[Path]) -> list[list[str]]:
     """One row a config file: its name and the first line of its docstring."""
     rows = [["config", "what"]]
-    for path in sorted(folder.glob("*.py")):
-        if path.name not in ("common.py", "__init__.py"):
-            text = ast.get_docstring(ast.parse(path.read_text())) or ""
-            rows.append([f"{folder.name}/{path.name}", text.partition("\n")[0]])
+    for path in paths:
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        rows.append([f"{path.parent.name}/{path.name}", text.partition("\n")[0]])
     return rows
 
 
@@ -38,10 +38,10 @@ def data_rows() -> list[list[str]]:
             ["a path", "", ".npz, or a folder of images by class"]]
 
 
-def tables(configs: Path = Path("configs")) -> str:
+def tables() -> str:
     """All four tables."""
     names = list(MODELS)
     lines = [", ".join(names[i:i + 8]) for i in range(0, len(names), 8)]
     networks = "\n".join(["networks (docs/models.md has sizes)", "--------", *lines,
                           "resnetD, resnetDx2, resnetDx4, resnetDa, wrn_D_W of any depth; package.module:Class"])
-    return "\n\n".join([table(method_rows()), networks, table(data_rows()), table(config_rows(configs))])
+    return "\n\n".join([table(method_rows()), networks, table(data_rows()), table(config_rows(shipped()))])

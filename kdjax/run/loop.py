@@ -39,6 +39,8 @@ class StageLoop:
             self.train_epoch(epoch)
             if epoch == p.epochs or epoch % self.config.checkpoint.every_epochs == 0:
                 self.save(epoch)
+        if said := self.stage.foresight.said():
+            run.log.say(f"{p.name}: {said}")
         return self.place.get(self.stage.state)
 
     def train_epoch(self, epoch: int) -> None:
@@ -108,7 +110,7 @@ class StageLoop:
         history["skipped"] += row["skipped"]
         history["seconds"] = self.run.seconds
         history["images"], history["speed_seconds"] = self.speed.images, self.speed.seconds
-        if self.main:
+        if self.main and "test_top1" in row:
             history["last"] = row
             if not history["best"] or row["test_top1"] > history["best"]["test_top1"]:
                 history["best"] = row

@@ -12,8 +12,9 @@ from kdjax.run import teachers
 from kdjax.step import ema
 from kdjax.step.context import Batch
 from kdjax.step.metrics import no_metrics
+from kdjax.step.nets import FRESH
 from kdjax.step.objective import Objective
-from kdjax.step.optimizer import partition, sgd
+from kdjax.step.optimizer import own_rates, partition, sgd
 from kdjax.step.random import stream
 from kdjax.step.schedules import base_lr, learning_rate
 from kdjax.step.state import TrainState, trainable
@@ -45,7 +46,8 @@ def plan(config, task: Task, images: int) -> list[Plan]:
             plans.append(Plan(f"{name}: {stage.name}", objective, config.train.init_epochs, steps, per_epoch, offset))
             offset += steps
     steps = config.train.steps or config.train.epochs * per_epoch
-    objective = Objective(task, sgd(config, learning_rate(config, steps)), skip_bad_steps=skip)
+    tx = own_rates(sgd(config, learning_rate(config, steps)), task.rates, base_lr(config))
+    objective = Objective(task, tx, skip_bad_steps=skip)
     return [*plans, Plan("main", objective, -(-steps // per_epoch), steps, per_epoch, offset)]
 
 
@@ -59,6 +61,22 @@ def steps_per_epoch(config, images: int) -> int:
     return per_epoch
 
 
+def refuse_tail(config, task: Task, data: Dataset, frozen: dict, plans: list[Plan]) -> None:
+    """UserError, before any compilation, for a last batch of one image (a replica) that a network cannot train on."""
+    images = len(data.train.labels)
+    tail = 0 if config.data.drop_last else images % config.data.batch_size
+    share = tail // config.replicas
+    if share != 1:
+        return
+    try:
+        state = jax.eval_shape(lambda: first_state(config, task, data.train.labels))
+        for p in plans:
+            term_names(config, p, state, data, frozen, batch=share)
+    except UserError as error:
+        raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on ({error}); "
+                        "set config.data.drop_last=True, or a config.data.batch_size that leaves more") from None
+
+
 def stage_lr(config, stage) -> float:
     """A pre-stage's constant rate: train.init_lr, the stage's own, or the student's base rate."""
     if config.train.init_lr is not None:
@@ -69,20 +87,19 @@ def stage_lr(config, stage) -> float:
 def first_state(config, task: Task, labels) -> TrainState:
     """Parameters, statistics and memories before the first step. labels: [N] int, the training set's."""
     seed = config.seed
-    nets = {name: _first_variables(seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    nets = {name: teachers.first(config, seed, name, net) for name, net in task.nets.items() if net.role == "trained"}
+    if not task.nets[task.learner].source:
+        for m, method in task.methods.items():
+            nets[task.learner]["params"] = method.start(stream(seed, f"start {m}"), nets[task.learner]["params"])
     adapters = {m: {a: f.init(stream(seed, f"adapter {m} {a}")) for a, f in method.adapters.items()}
                 for m, method in task.methods.items()}
     labels = jnp.asarray(labels)
     memory = {m: method.init_memory(stream(seed, f"memory {m}"), labels) for m, method in task.methods.items()}
+    followers = {name: net.network.init(stream(seed, name)) for name, net in task.nets.items() if net.source == FRESH}
     state = TrainState(params={n: v["params"] for n, v in nets.items()},
-                       stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory)
+                       stats={n: v["batch_stats"] for n, v in nets.items()}, adapters=adapters, memory=memory,
+                       ema=followers)
     return ema.start(state, task.nets)
-
-
-def _first_variables(seed: int, name: str, net) -> dict:
-    if net.source:
-        return teachers.warm_start(net.network, net.source)
-    return net.network.init(stream(seed, name))
 
 
 def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before: TrainState | None) -> TrainState:
@@ -93,9 +110,9 @@ def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before
     return state._replace(metrics=no_metrics(term_names(config, p, state, data, frozen)))
 
 
-def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict) -> list[str]:
-    """The names of the stage's loss terms, by abstract evaluation."""
-    b = config.data.batch_size
+def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict, batch: int = 0) -> list[str]:
+    """The names of the stage's loss terms, by abstract evaluation. batch: images in it; 0: config.data.batch_size."""
+    b = batch or config.data.batch_size
 
     def terms(state, frozen, raw, key):
         views = {name: view.apply(raw, view.draw(key, b)) for name, view in p.objective.task.views.items()}
@@ -103,5 +120,6 @@ def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict) 
         batch = Batch(views, index, index, jnp.ones(()))
         return gradients(p.objective, state, frozen, batch, key)[1].terms
 
-    raw = jax.ShapeDtypeStruct((b, *data.train.images.shape[1:]), data.train.images.dtype)
+    seen = getattr(data.train, "raw", data.train.images)
+    raw = jax.ShapeDtypeStruct((b, *seen.shape[1:]), seen.dtype)
     return list(jax.eval_shape(terms, state, frozen, raw, jax.eval_shape(lambda: jax.random.key(0))))

@@ -10,13 +10,13 @@ from kdjax.data import source
 from kdjax.device import processes
 from kdjax.device.placement import Placement
 from kdjax.files.lock import run_lock
-from kdjax.run import companions, fingerprints, folder, header, log, result, resume, teachers
+from kdjax.run import companions, fingerprints, folder, header, log, normalising, result, resume, teachers
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
 from kdjax.run.loop import StageLoop
 from kdjax.run.names import check_names
-from kdjax.run.plan import plan
+from kdjax.run.plan import plan, refuse_tail
 from kdjax.run.stopping import StopSignal
 from kdjax.step.state import TrainState
 from kdjax.weights.folder import save_network, save_torch
@@ -40,7 +40,7 @@ def run(config, data=None) -> dict:
         for own in companions.folders(config, place):
             folder.check_contents(own)
         companions.make_teacher(config, place, data, run)
-        data = data or processes.in_turn(lambda: source.load(config.data, config.seed))
+        data = data or processes.in_turn(lambda: source.load(normalising.data_fields(config), config.seed))
         this = prepare(config, place, data)
         try:
             with this.stop:
@@ -55,8 +55,9 @@ def run(config, data=None) -> dict:
 
 def prepare(config, path: Path, data) -> Run:
     """Networks, teacher, methods and files, with every refusal that needs no training."""
-    place = Placement(config)
+    place = Placement(config, len(data.train.labels))
     networks, frozen = teachers.load(config, data)
+    normalising.check_teachers(config, data, [path for path, _ in teachers.wanted(config)])
     task = tasks.build(config, data, networks)
     place.check_memories([name for name, method in task.methods.items() if method.has_memory])
     resume.check_resume(config, path)
@@ -66,10 +67,10 @@ def prepare(config, path: Path, data) -> Run:
     this = Run(config, path, data, task, frozen, place, speaker, StopSignal(),
                RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history(),
                fingerprints.of(data, task, frozen))
-    plan(config, task, len(data.train.labels))
-    for net in task.nets.values():
+    refuse_tail(config, task, data, frozen, plan(config, task, len(data.train.labels)))
+    for name, net in task.nets.items():
         if net.role == "trained" and net.source:
-            teachers.warm_start(net.network, net.source)
+            teachers.first(config, config.seed, name, net)
     this.history["teacher"] = Evaluations(this).teacher()
     return this
 
@@ -105,7 +106,8 @@ def finish(this: Run, state: TrainState) -> dict:
 
 def export(this: Run, state: TrainState, found: dict) -> None:
     """The files of a finished run."""
-    metadata = {"dataset": this.data.name, "top1": found["last"]["top1"], "method": list(this.task.methods)}
+    metadata = {"dataset": this.data.name, "stats": (this.data.mean, this.data.std), "top1": found["last"]["top1"],
+                "method": list(this.task.methods)}
     for name, net in this.task.exports().items():
         network, variables = this.task.nets[net].network, state.net(net)
         save_network(this.folder / name, network, variables, metadata)

@@ -5,6 +5,7 @@ import numpy as np
 
 from kdjax.data import order
 from kdjax.device.placement import Placement
+from kdjax.run.foresight import Foresight
 from kdjax.run.held import Held
 from kdjax.run.plan import Plan
 from kdjax.step import device_step
@@ -20,11 +21,12 @@ class Orders:
         full = order.epoch_order(seed, epoch, n, size)
         tail = np.zeros(0) if config.data.drop_last else order.epoch_tail(seed, epoch, n, size)
         self.full = len(full)
-        self.held = [place.put_order(rows) for rows in (full, tail[None]) if rows.size]
+        self.rows = [rows for rows in (full, tail[None]) if rows.size]
+        self.held = [place.put_order(rows) for rows in self.rows]
 
-    def holding(self, row: int):
-        """The matrix that holds the epoch's batch `row`."""
-        return self.held[0] if row < self.full else self.held[-1]
+    def holding(self, row: int) -> int:
+        """Which of the matrices holds the epoch's batch `row`."""
+        return 0 if row < self.full else len(self.held) - 1
 
 
 class Stage:
@@ -34,18 +36,21 @@ class Stage:
         self.config, self.plan, self.held, self.place = config, p, held, place
         self.terms, self.step = list(state.metrics["sums"]), int(np.asarray(state.step))
         self.state = place.put_state(state)
-        self.compiled = place.compile(device_step.make(p.objective, config.seed, p.steps_per_epoch, p.name, place,
-                                                       config.replicas))
+        self.foresight = Foresight(config, p, held, place, state)
+        self.compiled = place.compile(device_step.make(p.objective, p.steps_per_epoch, p.name, place, config.replicas))
 
     def begin_epoch(self, epoch: int, fresh: bool) -> None:
         """The epoch's batches; fresh: its first step is next, so its counters start anew."""
         self.orders = Orders(self.config, len(self.held.data.train.labels), epoch, self.place, self.plan.name)
+        begun = self.step - (epoch - 1) * self.plan.steps_per_epoch
+        self.given = self.foresight.given(self.orders.rows, epoch, begun)
         if fresh:
             self.state = self.state._replace(metrics=self.place.put_state(no_metrics(self.terms)))
 
     def dispatch(self, ballot):
         """One step, sent to the devices; returns its tick, which may be waited for."""
-        batch = self.orders.holding(self.step % self.plan.steps_per_epoch)
-        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, batch, ballot)
+        part = self.orders.holding(self.step % self.plan.steps_per_epoch)
+        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, self.orders.held[part], ballot,
+                                         self.given[part])
         self.step += 1
         return tick

@@ -7,15 +7,19 @@ from kdjax import weights
 from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.methods import chosen, find
+from kdjax.run import backbones
 from kdjax.run.accuracy import check_classes
+from kdjax.step.random import stream
+from kdjax.tasks import TAUGHT
 
 
 def wanted(config) -> list[tuple[str, str]]:
     """(path, name or "") of every teacher: config.teacher.checkpoint and .name, several separated by commas.
 
-    Empty for a method without a teacher; a UserError when one is needed and none is given.
+    Empty for a method without a teacher, and for a program that makes its own; a UserError when one is needed and none
+    is given.
     """
-    if not any(find(m).needs_teacher for m in chosen(config)):
+    if config.program not in TAUGHT or not any(find(m).needs_teacher for m in chosen(config)):
         return []
     if not config.teacher.checkpoint:
         raise UserError(f"method {next(iter(chosen(config)))!r} needs a teacher; set config.teacher.checkpoint to a "
@@ -49,11 +53,31 @@ def check_early(config) -> None:
 
 def load(config, data) -> tuple[dict, dict]:
     """({"teacher": network, "teacher2": ...}, {"teacher": variables, ...}), empty for a method without one."""
+    if config.program == "pretext":
+        return frozen_target(config)
+    if config.program == "probe":
+        return {"backbone": backbones.read(config)[0]}, {}
     loaded = [read(path, name) for path, name in wanted(config)]
     for net, _ in loaded:
         check_classes(net, data.num_classes, data.name)
     names = ["teacher", *(f"teacher{n}" for n in range(2, len(loaded) + 1))]
     return {n: net for n, (net, _) in zip(names, loaded)}, {n: variables for n, (_, variables) in zip(names, loaded)}
+
+
+def frozen_target(config) -> tuple[dict, dict]:
+    """`load` for a pretext task: {"target": ...} where config.teacher.checkpoint names a given teacher, classes and all
+    labels aside. Its projection is what the student's is compared with."""
+    if not config.teacher.checkpoint:
+        return {}, {}
+    net, variables = read(config.teacher.checkpoint, config.teacher.name)
+    return {"target": net}, {"target": variables}
+
+
+def first(config, seed: int, name: str, net) -> dict:
+    """A trained network's variables before the first step: from its source, else drawn."""
+    if net.source and config.program == "probe":
+        return backbones.first(config, seed, net.network)
+    return warm_start(net.network, net.source) if net.source else net.network.init(stream(seed, name))
 
 
 def warm_start(student, path: str) -> dict:

@@ -38,7 +38,7 @@ class Passes:
     def __init__(self, nets: Mapping[str, Net], variables: Mapping[str, Any], batch: Batch,
                  mode: Callable[[str], bool | str], ensembles: Mapping[str, tuple] | None = None):
         self.nets, self.mode, self.ensembles = nets, mode, ensembles or {}
-        self.variables, self.inputs = variables, dict(batch.inputs)
+        self.variables, self.inputs, self.how = variables, dict(batch.inputs), {}
         self.stats = {name: v["batch_stats"] for name, v in variables.items()}
         self.made = {(net, view, None): out for (net, view), out in batch.outputs.items()}
 
@@ -57,14 +57,27 @@ class Passes:
     def _run(self, net: str, view: str, train: bool | str):
         role = self.nets[net].role
         variables = {"params": self.variables[net]["params"], "batch_stats": self.stats[net]}
-        out, stats = self.nets[net].network.apply(variables, self.inputs[view], train=train)
+        out, stats = self.nets[net].network.apply(variables, self.inputs[view], train=train, **self.how.get(view, {}))
         if train and role != "frozen":
             self.stats[net] = stats
         return out if role == "trained" else jax.lax.stop_gradient(out)
 
-    def show(self, view: str, images: jax.Array) -> None:
-        """Adds a view that is made inside the step."""
-        self.inputs[view] = images
+    def parameters(self, net: str) -> Mapping[str, Any]:
+        """A network's parameters; frozen unless it is trained."""
+        found = self.variables[net]["params"]
+        return found if self.nets[net].role == "trained" else jax.lax.stop_gradient(found)
+
+    def shows(self, view: str) -> bool:
+        """Whether there is such a view in this step."""
+        return view in self.inputs
+
+    def show(self, view: str, images: jax.Array, **how) -> None:
+        """Adds a view that is made inside the step. how: further arguments of `apply`, such as `between`."""
+        self.inputs[view], self.how[view] = images, how
+
+    def move(self, net: str, params: dict) -> None:
+        """Gives a following network other parameters, for the passes to come and for the state after the step."""
+        self.variables = {**self.variables, net: {**self.variables[net], "params": jax.lax.stop_gradient(params)}}
 
     def head(self, net: str) -> Callable | None:
         """embedding [B, D] -> logits, by the network's classifier; frozen unless the network is trained."""
@@ -79,7 +92,10 @@ class Context:
     """All that the loss of one method may look at; outputs of networks that are not trained are behind stop_gradient.
 
     forward(net, view="x") -> Output: one pass a (net, view), shared by all who ask; batch statistics advance in the
-    order of the calls. `of(name)` is the same step as another method sees it.
+    order of the calls. heads(net): that network's classifier, embedding [B, D] -> logits; parameters(net): its nested
+    parameters; both frozen unless the network is trained. `of(name)` is the same step as another method sees it. sight:
+    which (net, view) a task means by "student" and "teacher", where these are not the networks of that name on the main
+    view.
     """
 
     forward: Callable
@@ -87,6 +103,8 @@ class Context:
     adapts: Mapping[str, Adapt]
     heads: Callable[[str], Callable | None]
     name: str = ""
+    parameters: Callable[[str], Mapping[str, Any]] | None = None
+    sight: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     def of(self, method: str) -> Context:
         """The context of a method."""
@@ -95,12 +113,17 @@ class Context:
     @property
     def student(self):
         """The student's Output on the main view."""
-        return self.forward("student")
+        return self.seen("student")
 
     @property
     def teacher(self):
         """The teacher's Output on the main view (of several: the first one's features, the mean's logits)."""
-        return self.forward("teacher")
+        return self.seen("teacher")
+
+    def seen(self, role: str):
+        """The Output of "student" or "teacher"; evaluations, which have one view, show it to both."""
+        net, view = self.sight.get(role, (role, "x"))
+        return self.forward(net, view if self.forward.shows(view) else "x")
 
     @property
     def teacher_head(self) -> Callable | None:

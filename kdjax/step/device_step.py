@@ -7,34 +7,45 @@ import jax.numpy as jnp
 from kdjax.step.context import Batch
 from kdjax.step.metrics import count
 from kdjax.step.objective import Objective
+from kdjax.step.outputs import Given, candidates, name, output_of, shapes
 from kdjax.step.random import stream
 from kdjax.step.update import apply_gradients, gradients, update
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 
 
-def pick(objective: Objective, seed: int, data, order, step, steps_per_epoch: int, purpose: str, place):
-    """(Batch, key) of one step: its images seen in the task's views. order: [steps, B], or [steps, B / share] under
-    pmap, where every replica draws for the whole batch and keeps its own part."""
-    row = order[jnp.minimum(step % steps_per_epoch, order.shape[0] - 1)]
-    index, share = place.spread(row), place.replicas_of_pmap
-    view_key, method_key = jax.random.split(stream(seed, purpose, step))
-    raw, inputs, draws = data["images"][index], {}, {}
-    for number, (name, view) in enumerate(objective.task.views.items()):
-        key = view_key if number == 0 else jax.random.fold_in(view_key, number)
-        draws[name] = place.own_share(view.draw(key, len(row) * share), len(row))
-        inputs[name] = place.spread(view.apply(raw, draws[name]))
+def view_draws(task, seed, purpose: str, step, images: int) -> dict:
+    """{view: all that is random in how a step sees its batch}, for the whole batch of `images`."""
+    key = jax.random.split(stream(seed, purpose, step))[0]
+    return {view: how.draw(key if number == 0 else jax.random.fold_in(key, number), images)
+            for number, (view, how) in enumerate(task.views.items())}
+
+
+def pick(objective: Objective, given: Given, frozen, data, order, step, steps_per_epoch: int, purpose: str, place):
+    """(Batch, key) of one step: its images seen in the task's views, and the outputs that were computed elsewhere.
+    order: [steps, B], or [steps, B / share] under pmap, where every replica draws for the whole batch and keeps its own
+    part."""
+    task, at = objective.task, jnp.minimum(step % steps_per_epoch, order.shape[0] - 1)
+    index, share = place.spread(order[at]), place.replicas_of_pmap
+    drawn = view_draws(task, given.seed, purpose, step, len(index) * share)
+    raw = data.get("raw", data["images"])[index]
+    draws = {view: place.own_share(d, len(index)) for view, d in drawn.items()}
+    inputs = {view: place.spread(how.apply(raw, draws[view])) for view, how in task.views.items()}
+    made = {(net, view): output_of(place.spread(given.rows[name((net, view))][at]),
+                                   shapes(task.nets[net].network, frozen[net], inputs[view]))
+            for net, view in candidates(objective) if name((net, view)) in given.rows}
     epoch = (step // steps_per_epoch + 1).astype(jnp.float32)
-    return Batch(inputs, data["labels"][index], index, epoch, {"views": draws}), method_key
+    method_key = jax.random.split(stream(given.seed, purpose, step))[1]
+    return Batch(inputs, data["labels"][index], index, epoch, {"views": draws}, made), method_key
 
 
-def make(objective: Objective, seed: int, steps_per_epoch: int, purpose: str, place, replicas: int = 1):
-    """step(state, frozen, data, order, wishes) -> (state, tick) for `place.compile`. tick: whether any process
+def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replicas: int = 1):
+    """step(state, frozen, data, order, wishes, given) -> (state, tick) for `place.compile`. tick: whether any process
     wishes to stop, in a buffer of its own that the loop may wait for."""
     share, axis = place.replicas_of_pmap, place.axis
 
-    def step(state, frozen, data, order, wishes=False):
-        batch, key = pick(objective, seed, data, order, state.step, steps_per_epoch, purpose, place)
+    def step(state, frozen, data, order, wishes, given):
+        batch, key = pick(objective, given, frozen, data, order, state.step, steps_per_epoch, purpose, place)
         if axis is not None:
             key = jax.random.split(key, share)[jax.lax.axis_index(axis)] if share > 1 else key
             grads, seen = gradients(objective, state, frozen, batch, key, axis)

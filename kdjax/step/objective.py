@@ -72,7 +72,7 @@ def look(task, state: TrainState, frozen: dict, batch: Batch, mode=lambda net: F
     adapts = {name: Adapt(method.adapters, params[name], stats[name],
                           lambda adapter, name=name: adapter_mode(name, adapter))
               for name, method in task.methods.items()}
-    return Context(passes, batch, adapts, passes.head), passes
+    return Context(passes, batch, adapts, passes.head, parameters=passes.parameters, sight=task.sight), passes
 
 
 def loss(objective: Objective, trained: dict, fixed: dict, state: TrainState, frozen: dict,
@@ -91,7 +91,7 @@ def loss(objective: Objective, trained: dict, fixed: dict, state: TrainState, fr
     total = sum(weights[name] * value for name, value in terms.items())
     stats = {**{net: passes.stats[net] for net in state.stats},
              ADAPTERS: {name: adapt.batch_stats for name, adapt in ctx.adapts.items()}}
-    ema = {net: {"params": v["params"], "batch_stats": passes.stats[net]} for net, v in state.ema.items()}
+    ema = {net: {"params": passes.variables[net]["params"], "batch_stats": passes.stats[net]} for net in state.ema}
     return total, Seen({"total": total, **terms}, stats, memory, ema, logits)
 
 

@@ -1,16 +1,33 @@
 """SGD as torch computes it, and which of the parameters it owns."""
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 
+import jax
+import jax.numpy as jnp
 import optax
 from flax import traverse_util
 
 
 def sgd(config, rate) -> optax.GradientTransformation:
-    """SGD as torch: decay added to the gradient, then momentum, no Nesterov, no dampening."""
-    return optax.chain(optax.add_decayed_weights(config.optim.weight_decay), optax.trace(config.optim.momentum),
+    """SGD as torch: decay added to the gradient, then momentum (Nesterov's if asked), no dampening."""
+    return optax.chain(optax.add_decayed_weights(config.optim.weight_decay),
+                       optax.trace(config.optim.momentum, nesterov=config.optim.nesterov),
                        optax.scale_by_learning_rate(rate))
+
+
+def own_rates(tx: optax.GradientTransformation, rates: Mapping[str, float],
+              base: float) -> optax.GradientTransformation:
+    """`tx`, whose schedule is a multiple of `base`, with the updates of the networks in `rates` scaled to theirs."""
+    if not rates:
+        return tx
+
+    def scaled(updates, state, params=None):
+        times = {net: functools.partial(jnp.multiply, rates.get(net, base) / base) for net in updates}
+        return {net: jax.tree.map(times[net], tree) for net, tree in updates.items()}, state
+
+    return optax.chain(tx, optax.GradientTransformation(lambda params: (), scaled))
 
 
 def partition(params: dict, trains: Callable[[tuple], bool]) -> tuple[dict, dict]:

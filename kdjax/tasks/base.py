@@ -12,10 +12,12 @@ from kdjax.step.state import ADAPTERS, TrainState
 
 
 class View(NamedTuple):
-    """How training sees raw inputs: draw(key, n) -> all that is random; apply(raw, draws) -> what a network takes."""
+    """How training sees raw inputs: draw(key, n) -> all that is random; apply(raw, draws) -> what a network takes.
+    numbering: a `kdjax.data.views.Numbering` where the views of an image can be counted, else None."""
 
     draw: Callable[[jax.Array, int], Any]
     apply: Callable[[jax.Array, Any], jax.Array]
+    numbering: Any = None
 
 
 class Evaluation(NamedTuple):
@@ -33,6 +35,7 @@ class Task:
 
     nets: {name: Net}. learner: the net that methods' pre-stages train and whose logits are counted. methods: {name:
     Method}, the owners of adapters and memories. views: {name: View}, the first one "x". ensembles: see `Passes`.
+    sight: see `Context`. rates: {net: base learning rate} of those that do not have the run's.
     """
 
     learner = "student"
@@ -40,9 +43,13 @@ class Task:
     def __init__(self, nets: Mapping[str, Net], methods: Mapping[str, Method], views: Mapping[str, View]):
         self.nets, self.methods, self.views = dict(nets), dict(methods), dict(views)
         self.ensembles: dict[str, tuple] = {}
+        self.sight: dict[str, tuple[str, str]] = {}
+        self.rates: dict[str, float] = {}
 
     def trains(self, path: tuple) -> bool:
         """Whether the main stage's optimizer owns the parameter at `path`, in the tree of `state.trainable`."""
+        if path[0] == self.learner:
+            return not any(path[1:] in method.student_frozen for method in self.methods.values())
         return path[0] != ADAPTERS or path[2] not in self.methods[path[1]].frozen
 
     def draw(self, key: jax.Array, batch) -> dict[str, dict]:

@@ -10,16 +10,25 @@ from kdjax.weights import folder as export
 from kdjax.weights.torch import checkpoint as torch_checkpoint
 
 
-def to_folder(source: str, out: str | None = None, **options) -> int:
-    """Convert the torch file `source` into the folder `out`, teachers/<name> by default.
+def convert(source: str, out: str | None = None, stats: tuple | None = None,
+            **options) -> tuple[pathlib.Path, Any, dict[str, Any]]:
+    """Convert the torch file `source` into the folder `out`, teachers/<name> by default: (folder, network, metadata).
 
-    options: as for torch_checkpoint.load. Raises UserError, with nothing written, when file or place is refused.
+    stats: the mean and std of its training, kept in network.json. options: as for torch_checkpoint.load. Raises
+    UserError, with nothing written, when file or place is refused.
     """
     net, variables, metadata = torch_checkpoint.load(source, **options)
+    metadata |= {"stats": stats} if stats else {}
     folder = pathlib.Path(out or pathlib.Path("teachers") / net.name.replace(":", "_"))
     if out is None and (folder / export.DESCRIPTION).is_file():
         _refuse_another(folder, metadata)
     export.save_network(folder, net, variables, metadata)
+    return folder, net, metadata
+
+
+def to_folder(source: str, out: str | None = None, stats: tuple | None = None, **options) -> int:
+    """`convert`, with what it did on the terminal; returns the exit status."""
+    folder, net, metadata = convert(source, out, stats, **options)
     for note in metadata["notes"]:
         print(f"note: {note}", file=sys.stderr)
     print(

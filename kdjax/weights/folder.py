@@ -6,6 +6,7 @@ and the sha256 of the weights, which `load_network` checks.
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -24,6 +25,7 @@ from kdjax.weights.torch import writer as torch_writer
 from kdjax.weights.torch.naming import COUNTER, to_state_dict
 
 FORMAT, DESCRIPTION, WEIGHTS = "kdjax-network-1", "network.json", "weights.safetensors"
+MOST_PIXELS = 4096  # a side
 
 
 def save_network(path: str | os.PathLike, net, variables: dict, metadata: dict | None = None) -> None:
@@ -79,6 +81,7 @@ def load_network(path: str | os.PathLike, typed: str | None = None) -> tuple[Any
                 f"{path} is damaged: {WEIGHTS} is not the file that {DESCRIPTION} describes; convert the network again."
             )
         leaves = load_file(path / WEIGHTS)
+        _refuse_size(description, leaves)
         net = models.build(
             description["name"], num_classes=description["num_classes"], image_size=description["image_size"]
         )
@@ -115,6 +118,28 @@ def read_description(path: pathlib.Path) -> dict:
     return description
 
 
+def recorded_stats(path: str | os.PathLike) -> tuple[tuple, tuple] | None:
+    """(mean, std) with which the network in a folder was trained, where it says so: three finite numbers each."""
+    path = pathlib.Path(path)
+    try:
+        where = path if (path / DESCRIPTION).is_file() else path / "student"
+        mean, std = read_description(where)["metadata"]["stats"]
+        pair = tuple(map(float, mean)), tuple(map(float, std))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError):
+        return None
+    usable = len(pair[0]) == len(pair[1]) == 3 and all(map(math.isfinite, pair[0] + pair[1])) and min(pair[1]) > 0
+    return pair if usable else None
+
+
+def _refuse_size(description: dict, leaves: dict) -> None:
+    """ValueError for numbers that no network of these weights has: a network is not built to find that out."""
+    classes, size = description["num_classes"], description["image_size"]
+    if type(classes) is not int or type(size) is not int or not 8 <= size <= MOST_PIXELS:
+        raise ValueError(f"num_classes {classes!r}, image_size {size!r}")
+    if classes > sum(leaf.size for leaf in leaves.values()):
+        raise ValueError(f"{classes} classes are more than there are weights")
+
+
 def refuse_untyped(path: pathlib.Path, name: str, typed: str | None) -> None:
     """UserError for a name that means code to import, unless the user gave that very name: a file's word runs nothing.
 
@@ -135,14 +160,14 @@ def save_torch(path: str | os.PathLike, net, variables: dict, metadata: dict | N
     """
     metadata = metadata or {}
     scalars = {key: metadata[key] for key in ("epoch", "accuracy") if isinstance(metadata.get(key), int | float)}
-    with _writing(path):
+    with writing(path):
         torch_writer.write(path, _torch_arrays(net, variables, metadata), scalars)
 
 
 def save_safetensors(path: str | os.PathLike, net, variables: dict, metadata: dict | None = None) -> None:
     """Write a `.safetensors` file with torch's names and layout. Raises UserError if it cannot be written."""
     about = {"model": net.name, "num_classes": str(net.num_classes), "image_size": str(net.image_size), "format": "pt"}
-    with _writing(path):
+    with writing(path):
         atomic_write_bytes(path, save(_torch_arrays(net, variables, metadata or {}), about))
 
 
@@ -160,7 +185,7 @@ def is_free(path: pathlib.Path) -> bool:
 
 
 @contextlib.contextmanager
-def _writing(path):
+def writing(path):
     """A file that is about to be written: makes its folder, and turns the disk's refusals into one sentence."""
     path = pathlib.Path(path)
     if path.is_dir():

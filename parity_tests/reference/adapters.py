@@ -292,6 +292,67 @@ class WrappedBatchNorm(nn.Module):
         return self.bn(x)
 
 
+class ABF(nn.Module):
+    """ReviewKD's attention-based fusion of one level with the deeper ones; (output, hidden), `size` high."""
+
+    def __init__(self, inputs, middle, outputs, fuse):
+        super().__init__()
+        self.conv1 = nn.Sequential(conv(inputs, middle, 1), nn.BatchNorm2d(middle))
+        self.conv2 = nn.Sequential(conv(middle, outputs, 3), nn.BatchNorm2d(outputs))
+        self.att_conv = nn.Sequential(conv(2 * middle, 2, 1, bias=True), nn.Sigmoid()) if fuse else None
+
+    def forward(self, x, deeper, size):
+        x = self.conv1(x)
+        if self.att_conv is not None:
+            deeper = F.interpolate(deeper, (x.shape[2], x.shape[3]), mode="nearest")
+            share = self.att_conv(torch.cat([x, deeper], dim=1))
+            x = x * share[:, 0, None] + deeper * share[:, 1, None]
+        if x.shape[2] != size:
+            x = F.interpolate(x, (size, size), mode="nearest")
+        return self.conv2(x), x
+
+
+class ReviewKDFusion(nn.Module):
+    """Levels in and out shallow to deep, modules from the deepest; shapes (C, H, W) of both networks' levels."""
+
+    def __init__(self, shapes_s, shapes_t):
+        super().__init__()
+        middle, count = min(512, shapes_s[-1][0]), len(shapes_s)
+        self.sizes = [t[1] for t in shapes_t]
+        self.abfs = nn.ModuleList(ABF(shapes_s[i][0], middle, shapes_t[i][0], i < count - 1)
+                                  for i in reversed(range(count)))
+
+    def forward(self, maps):
+        hidden, outs = None, []
+        for module, x, size in zip(self.abfs, maps[::-1], self.sizes[::-1], strict=True):
+            out, hidden = module(x, hidden, size)
+            outs.insert(0, out)
+        return outs
+
+
+class CTKDParameter(nn.Module):
+    """CTKD's one number."""
+
+    def __init__(self):
+        super().__init__()
+        self.global_T = nn.Parameter(torch.ones(1))
+
+    def forward(self):
+        return self.global_T[0]
+
+
+class KDPPProjector(nn.Module):
+    """KD++ between unequal widths: batch norm, dropout of one half by a given mask, linear."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.bn, self.linear = nn.BatchNorm1d(inputs), nn.Linear(inputs, outputs)
+
+    def forward(self, x, keep=None):
+        x = self.bn(x)
+        return self.linear(x if keep is None else x * keep / 0.5)
+
+
 class LinearClassifier(nn.Module):
     """The linear probe's head."""
 

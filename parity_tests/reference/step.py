@@ -30,7 +30,9 @@ class Result(NamedTuple):
 def named(student, method, stage=None):
     """The parameters that a stage (None: the main one) gives to its optimizer, as {"role:torch key": tensor}."""
     def student_part(key):
-        return stage is None or (stage.student == "trunk" and key.split(".")[0] in student.trunk)
+        if stage is None:
+            return key not in method.student_frozen
+        return stage.student == "trunk" and key.split(".")[0] in student.trunk
 
     def adapter_part(key):
         name = key.split(".")[0]
@@ -42,7 +44,7 @@ def named(student, method, stage=None):
 
 def set_modes(student, teacher, method, stage=None):
     """Train and eval mode of every module. In a pre-stage the student is in eval mode but for the trained part."""
-    teacher.eval()
+    teacher.train(method.teacher_train)
     student.train(stage is None)
     for name, adapter in method.adapters.items():
         adapter.train(name in stage.adapters if stage else name not in method.eval_mode)
@@ -60,7 +62,7 @@ def context(student, teacher, method, batch):
     def adapt(name, *args):
         return method.adapters[name](*args)
 
-    return Context(out_s, out_t, batch, adapt, teacher.classify)
+    return Context(out_s, out_t, batch, adapt, teacher.classify, {"student": student, "teacher": teacher})
 
 
 def main_loss(method, ctx, memory, weights):

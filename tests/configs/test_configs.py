@@ -12,14 +12,19 @@ from kdjax.methods import METHODS, chosen
 from kdjax.step.schedules import base_lr
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
-FILES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+EVERY = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+PROGRAMS = {"ds_srd", "ds_srd_aug", "ds_srd_proto"}  # whole programs, tested by themselves
+FILES = [name for name in EVERY if name not in PROGRAMS]
 
 WEIGHTS = {  # spec/protocols.md, section 2: gamma, alpha, beta
     "kd": (0.1, 0.9, 0), "fitnet": (1, 0, 100), "at": (1, 0, 1000), "sp": (1, 0, 3000), "cc": (1, 0, 0.02),
     "vid": (1, 0, 1), "rkd": (1, 0, 1), "pkt": (1, 0, 30000), "ab": (1, 0, 1), "ft": (1, 0, 200), "fsp": (1, 0, 50),
     "nst": (1, 0, 50), "kdsvd": (1, 0, 1), "crd": (1, 0, 0.8), "itrd": (1, 0, 1), "ickd": (1, 0, 2.5),
     "dcd": (1, 0, 1), "rrd": (1, 0, 1), "ega": (1, 0, 1), "wsld": (0, 0, 1), "dkd": (1, 0, 1),
-    "semckd": (1, 1, 400), "srrl": (1, 1, 1), "simkd": (0, 0, 1)}
+    "semckd": (1, 1, 400), "srrl": (1, 1, 1), "simkd": (0, 0, 1), "ofd": (1, 0, 1e-3), "reviewkd": (1, 0, 5),
+    "dist": (1, 0, 2), "lskd": (0.1, 0, 9), "mlkd": (0.1, 0, 0.9), "cat_kd": (1, 0, 15), "ctkd": (0.1, 0, 0.9),
+    "nkd": (1, 0, 1), "ttm": (1, 0, 45), "wttm": (1, 0, 4), "sdd": (1, 0, 1), "kdpp": (1, 0, 1), "rld": (1, 0, 1)}
+OWN_PROTOCOL = {"vid_cifar10", "mlkd", "kdpp"}
 
 ITRD = [  # the thirteen experiments: teacher, student, alpha_it, learning rate
     ("wrn_40_2", "wrn_16_2", 1.01, 0.05), ("wrn_40_2", "wrn_40_1", 1.01, 0.05), ("resnet56", "resnet20", 1.01, 0.05),
@@ -79,7 +84,7 @@ def test_the_published_combinations_with_kd_add_the_kl_term(name):
     assert get(name, "kd").loss.alpha == 1.0 and get(name, "kd").loss.beta == get(name).loss.beta
 
 
-@pytest.mark.parametrize("name", sorted(set(FILES) - {"vid_cifar10"}))
+@pytest.mark.parametrize("name", sorted(set(FILES) - OWN_PROTOCOL))
 def test_the_protocol_is_the_common_one(name):
     config = get(name)
     assert (config.train.epochs, config.data.batch_size, config.optim.weight_decay) == (240, 64, 5e-4)

@@ -60,8 +60,20 @@ def test_a_subset_has_so_many_images_of_each_class_and_smaller_ones_lie_inside(m
     assert (np.bincount(twenty.labels) == 20).all()
     assert (np.bincount(five.labels) == 5).all()
     assert {image.tobytes() for image in five.images} <= {image.tobytes() for image in twenty.images}
-    other = sources.load(make_cfg(per_class=5), 2).train
+    other = sources.load(make_cfg(per_class=5, per_class_seed=2), 1).train
     assert (five.images != other.images).any()
+
+
+def test_runs_of_all_seeds_train_on_the_same_subset(make_cfg):
+    first, second = (sources.load(make_cfg(per_class=5), seed).train for seed in (1, 2))
+    np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_held_out_images_do_not_change_which_others_are_chosen(make_cfg):
+    whole, other = (sources.load(make_cfg(per_class=20, valid_size=size), 1) for size in (0, 300))
+    chosen = [{image.tobytes() for image in data.train.images} for data in (whole, other)]
+    held_out = {image.tobytes() for image in other.valid.images}
+    assert chosen[0] - held_out <= chosen[1] and not chosen[1] & held_out and len(chosen[1]) == 200
 
 
 def test_statistics_are_measured_on_all_training_images(npz_cfg, arrays):

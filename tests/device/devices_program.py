@@ -4,14 +4,17 @@ import json
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import torch
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kdjax import models
 from kdjax.config import default
 from kdjax.data.types import Dataset, Split
 from kdjax.device.placement import Placement
 from kdjax.errors import UserError
+from kdjax.models import convolution, normalization
 from kdjax.run.held import Held
 from kdjax.run.plan import first_state, plan, stage_state
 from kdjax.run.stage import Orders, Stage
@@ -174,6 +177,18 @@ def against_torch(ours, losses, state):
             "state": worst(own, state)}
 
 
+def chosen_devices():
+    """How many of the 8 devices a run takes by itself."""
+    def count(images, **fields):
+        c = config(("kd",), **{k: v for k, v in fields.items() if k in ("replicas", "devices")})
+        c.data.update({k: v for k, v in fields.items() if k in ("batch_size", "drop_last")})
+        return len(Placement(c, images).devices)
+    return {"batch 64": count(640, batch_size=64), "batch 30": count(640, batch_size=30),
+            "batch 7": count(640, batch_size=7), "a tail of 4": count(644, batch_size=64, drop_last=False),
+            "a tail dropped": count(644, batch_size=64), "replicas": count(640, batch_size=64, replicas=2),
+            "asked": count(640, batch_size=64, devices=2)}
+
+
 def refusals():
     """The sentences for what cannot work."""
     cases = {
@@ -196,6 +211,34 @@ def refusal(case):
     except UserError as error:
         return str(error)
     return ""
+
+
+def cached():
+    """The teacher's cache on 4 devices against the teacher inside the step on one; and whether it served."""
+    c = {n: config(("pkt",), devices=n) for n in (1, 4)}
+    c[4].teacher.cache = "memory"
+    return differ(trajectory(c[4]), trajectory(c[1]))
+
+
+FORMS = {"dense": (4, 6, 3, 2, 1), "1x1": (4, 6, 1, 2, 1), "in groups": (6, 9, 1, 1, 3), "depthwise": (6, 6, 3, 2, 6)}
+
+
+def forms():
+    """Every form of a convolution, and batch norm, over 8 devices and on one: values and gradients."""
+    mesh = Mesh(np.array(jax.devices()), ("data",))
+    return max(worst(*(form_gradients(*FORMS[form], r=np.random.default_rng(1), sharding=s) for s in (
+        NamedSharding(mesh, PartitionSpec("data")), jax.devices()[0]))) for form in FORMS)
+
+
+def form_gradients(inputs, outputs, size, stride, groups, r, sharding):
+    """Loss and gradients of one convolution and its batch norm, the batch placed by `sharding`."""
+    x = jax.device_put(r.normal(size=(16, 8, 8, inputs)), sharding)
+    kernel, scale = r.normal(size=(size, size, inputs // groups, outputs)), r.normal(size=outputs)
+
+    def loss(x, kernel, scale):
+        y = convolution.convolve(x, kernel, stride, size // 2, groups)
+        return (normalization.normalize(y, scale, scale, 1e-5)[0] ** 3).mean()
+    return jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(x, jnp.asarray(kernel), jnp.asarray(scale))
 
 
 def aliasing():
@@ -236,6 +279,9 @@ def main():
         "terms": sorted(jitted[1]["losses"][0]),
         "bfloat16": worst(trajectory(half)["losses"], split["whole"]["losses"]),
         "aliasing": aliasing(),
+        "cached": cached(),
+        "forms": forms(),
+        "chosen": chosen_devices(),
         "refusals": refusals(),
     }))
 

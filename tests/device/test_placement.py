@@ -88,6 +88,22 @@ def test_donating_the_state_leaves_the_host_arrays_it_came_from_alone(measured):
 
 
 @pytest.mark.slow
+def test_every_form_of_a_convolution_and_batch_norm_are_the_same_over_eight_devices(measured):
+    assert measured["forms"] < EXACT
+
+
+@pytest.mark.slow
+def test_cached_outputs_of_the_teacher_train_the_same_on_any_number_of_devices(measured):
+    assert small(measured["cached"]), measured["cached"]
+
+
+@pytest.mark.slow
+def test_a_run_takes_the_most_devices_that_divide_its_batches(measured):
+    assert measured["chosen"] == {"batch 64": 8, "batch 30": 3, "batch 7": 1, "a tail of 4": 4, "a tail dropped": 8,
+                                  "replicas": 2, "asked": 2}
+
+
+@pytest.mark.slow
 def test_bfloat16_trains_beside_float64(measured):
     assert 0 < measured["bfloat16"] < 0.05
 

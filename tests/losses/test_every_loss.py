@@ -25,11 +25,29 @@ def labelled(loss):
     return lambda s, t: loss(s, t, LABELS)
 
 
+def weighed(loss):
+    """A loss of three parts: one scalar that none of them can hide in."""
+    return lambda *args: sum(weight * part for weight, part in zip((1.0, 2.0, 3.0), loss(*args)))
+
+
 # name: (function of arrays that returns a scalar, the shapes of its arguments)
 LOSSES = {
     "kl_divergence": (losses.kl_divergence, [(B, 3), (B, 3)]),
     "dkd": (labelled(losses.dkd), [(B, 3), (B, 3)]),
     "wsld": (labelled(losses.wsld), [(B, 3), (B, 3)]),
+    "nkd": (labelled(losses.nkd), [(B, 3), (B, 3)]),
+    "rld": (labelled(losses.rld), [(B, 3), (B, 3)]),
+    "ttm": (losses.ttm, [(B, 3), (B, 3)]),
+    "wttm": (losses.wttm, [(B, 3), (B, 3)]),
+    "dist": (losses.dist, [(B, 3), (B, 3)]),
+    "mlkd": (weighed(losses.mlkd), [(B, 3), (B, 3), (B, 3), (B, 3)]),
+    "sdd_kd": (labelled(losses.sdd_kd), [(B, 5, 3), (B, 5, 3)]),
+    "sdd_dkd": (labelled(losses.sdd_dkd), [(B, 5, 3), (B, 5, 3)]),
+    "ofd": (lambda s, z, t, u, m, n: losses.ofd([s, z], [t, u], [m, n]),
+            [MAP_T, MAP_S, (B, 4, 4, 5), (B, 2, 2, 3), (5,), (3,)]),
+    "reviewkd": (paired(losses.reviewkd, 2), [MAP_S, MAP_T, MAP_S, MAP_T]),
+    "cat_kd": (losses.cat_kd, [(B, 4, 4, 3), (B, 6, 6, 3)]),
+    "norm_direction": (lambda s, t, c: losses.norm_direction(s, t, c, LABELS), [(B, 5), (B, 5), (3, 5)]),
     "hint": (losses.hint, [MAP_S, MAP_S]),
     "attention": (losses.attention, [MAP_S, MAP_T]),
     "similarity": (losses.similarity, [MAP_S, MAP_T]),
@@ -57,10 +75,14 @@ LOSSES = {
              [(B, 5), (B, 5), (6, 5), (4, 5), (6,), (4,)]),
     "semckd": (lambda a, b, c, d, w: losses.semckd([[a, b]], [[c, d]], w), [MAP_S, MAP_T, MAP_S, MAP_T, (B, 1, 2)]),
 }
+LABELLED = ("dkd", "wsld", "nkd", "rld", "sdd_kd", "sdd_dkd", "norm_direction")  # for a batch of B
 OTHERS = {  # arrays in, an array out
     "semckd_weights": (losses.semckd_weights, [(B, 2, 5), (B, 3, 5)], (B, 2, 3)),
     "memory_update": (losses.memory_update, [(B, 5), (B, 5)], (B, 5)),
     "queue_enqueue": (lambda q, k: losses.queue_enqueue(q, 6, k)[0], [(8, 5), (B, 5)], (8, 5)),
+    "standardize_logits": (losses.standardize_logits, [(B, 3)], (B, 3)),
+    "scale_gradient": (lambda x: losses.scale_gradient(x, 0.5), [(B, 5)], (B, 5)),
+    "multi_scale_pool": (losses.multi_scale_pool, [MAP_T], (B, 21, 5)),
     "adaptive_avg_pool": (lambda x: losses.adaptive_avg_pool(x, 5), [MAP_T], (B, 5, 5, 5)),
     "l2_normalize": (losses.l2_normalize, [(B, 5)], (B, 5)),
     "smooth_l1": (losses.smooth_l1, [(B, 5), (B, 5)], (B, 5)),
@@ -121,7 +143,7 @@ def test_norms_have_the_precision_of_the_loss(dtype):
             assert {n.shape for n in norms} == {()}
 
 
-@pytest.mark.parametrize("name", [n for n in LOSSES if n not in ("dkd", "wsld")])
+@pytest.mark.parametrize("name", [n for n in LOSSES if n not in LABELLED])
 def test_traces_for_a_batch_of_one(name):
     function, shapes = LOSSES[name]
     small = [(1, *s[1:]) if s[:1] == (B,) else s for s in shapes]
@@ -129,7 +151,8 @@ def test_traces_for_a_batch_of_one(name):
     assert value.shape == ()
 
 
-@pytest.mark.parametrize("name", ["rkd", "correlation_congruence", "itrd_correlation", "itrd_mutual", "pkt", "kdsvd"])
+@pytest.mark.parametrize("name", ["rkd", "correlation_congruence", "itrd_correlation", "itrd_mutual", "pkt", "kdsvd",
+                                  "dist", "mlkd"])
 def test_a_batch_of_one_is_finite(name):
     function, shapes = LOSSES[name]
     value, grads = jax.jit(gradients(function, shapes))(*[x[:1] for x in draw(shapes)])
@@ -138,5 +161,5 @@ def test_a_batch_of_one_is_finite(name):
 
 
 def test_every_name_is_exported_and_documented():
-    assert set(LOSSES) | set(OTHERS) | {"prsd_density"} <= set(losses.__all__)
+    assert set(LOSSES) | set(OTHERS) | {"prsd_density", "ofd_margin", "ctkd_scale"} <= set(losses.__all__)
     assert all(getattr(losses, name).__doc__ for name in losses.__all__)

@@ -19,6 +19,7 @@ class FakeNetwork(typing.NamedTuple):
     name: str
     num_classes: int
     feature_shapes: Features
+    preact_norms: tuple = (("norms", "0"), ("norms", "1"))  # behind the pre-activations of both stages
 
 
 def network(name, maps, embedding):
@@ -71,10 +72,26 @@ def context(method, adapters, student, teacher, more=None, train=None):
     `eval_mode` by default."""
     params = {k: v["params"] for k, v in adapters.items()}
     stats = {k: v["batch_stats"] for k, v in adapters.items()}
-    width = method.teacher.feature_shapes.embedding[0]
-    kernel = jax.random.normal(jax.random.key(9), (width, CLASSES))
     train = train or (lambda name: name not in method.eval_mode)
     adapt, given = Adapt(method.adapters, params, stats, train), batch(**(more or {}))
     given = given._replace(draws={"it": method.draw(jax.random.key(4), given), **given.draws})
-    outputs = {"student": student, "teacher": teacher}
-    return Context(lambda net, view="x": outputs[net], given, {"it": adapt}, lambda net: lambda e: e @ kernel, "it")
+    nets, outputs = {"student": method.student, "teacher": method.teacher}, {"student": student, "teacher": teacher}
+    forward = lambda net, view="x": outputs[net] if view == "x" else seen_again(outputs[net])
+    return Context(forward, given, {"it": adapt}, lambda net: head(nets[net]), "it", lambda net: parameters(nets[net]))
+
+
+def head(net):
+    """A network's classifier, which needs no biases here."""
+    kernel = jax.random.normal(jax.random.key(9), (net.feature_shapes.embedding[0], CLASSES))
+    return lambda e: e @ kernel
+
+
+def parameters(net):
+    """What OFD looks up: the batch norms of the stages."""
+    return {"norms": {str(i): {"scale": jnp.ones(shape[-1]), "bias": jnp.zeros(shape[-1])}
+                      for i, shape in enumerate(net.feature_shapes.preact[1:])}}
+
+
+def seen_again(output):
+    """Another view of the same images."""
+    return jax.tree.map(lambda x: 1.5 * x[::-1], output)

@@ -26,6 +26,7 @@ BUILD = {
     "convreg_disti_small": lambda: adapters.conv_reg((4, 4, 6), (7, 7, 10), small=True),
     "connector": lambda: adapters.connector(((8, 8, 6), (8, 8, 8), (4, 4, 10), (4, 4, 5)),
                                             ((8, 8, 6), (8, 8, 12), (8, 8, 10), (2, 2, 9))),
+    "ofd_connector_k1": lambda: adapters.ofd_connector((6, 8), (10, 12)),
     "paraphraser": lambda: adapters.paraphraser((8, 8, 12)),
     "paraphraser_bn_k075": lambda: adapters.paraphraser((8, 8, 12), k=0.75, use_bn=True),
     "translator": lambda: adapters.translator((8, 8, 10), (8, 8, 12)),

@@ -16,7 +16,8 @@ from kdjax import models
 FAST = ["resnet8", "wrn_16_1", "vgg8__48"]
 SLOW = ["resnet8x4", "resnet56", "wrn_16_2", "ResNet18", "ResNet50", "vgg8", "vgg8_3neurons", "vgg8__64", "MobileNetV2",
         "MobileNetV2_0_25", "MobileNetV2__64", "ShuffleV1", "ShuffleV2", "ShuffleV2_0_3", "ickd_MobileNetV2",
-        "ickd_ShuffleV2", "ickd_wrn_16_2"]
+        "ickd_ShuffleV2", "ickd_wrn_16_2", "imix_resnet18h", "imix_resnet18_1ch", "imix_resnet18_largestem",
+        "imix_resnet18_mlpbn1", "ssl_resnet18"]
 NAMES = [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 

@@ -14,6 +14,7 @@ from kdjax import main
 from kdjax.config.command_line import guarded
 from kdjax.data import source as sources
 from kdjax.device import processes
+from kdjax.device.placement import Placement
 from kdjax.files import checksums
 from kdjax.files.lock import run_lock
 from kdjax.run import folder as run_folder
@@ -232,8 +233,8 @@ def poison(monkeypatch):
     """A cross-entropy that is NaN in steps 3 and 8, counted from 1."""
     pick, main_terms = device_step.pick, Distil.terms
 
-    def marked(objective, seed, data, order, number, *rest):
-        batch, key = pick(objective, seed, data, order, number, *rest)
+    def marked(objective, given, frozen, data, order, number, *rest):
+        batch, key = pick(objective, given, frozen, data, order, number, *rest)
         poison = jnp.where((number == 2) | (number == 7), jnp.nan, 1)
         return batch._replace(draws={**batch.draws, "poison": poison}), key
 
@@ -323,3 +324,22 @@ def test_a_full_or_read_only_disk_is_refused_before_anything_starts(small_disk, 
     assert run(small_disk[0] / "run") == 2 and "cannot write in" in capsys.readouterr().err
     assert small_disk[1]("ro")
     assert run(small_disk[0] / "run") == 2 and "Read-only file system" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_the_seed_alone_share_their_compiled_step(tmp_path, monkeypatch):
+    """A sweep over seeds compiles once: the seed is an input of the step, not a constant in it."""
+    lowered = []
+    compile_step = Placement.compile
+
+    def noting(self, step):
+        compiled = compile_step(self, step)
+
+        def call(*args):
+            if not lowered or lowered[-1][0] is not compiled:
+                lowered.append((compiled, compiled.lower(*args).as_text()))
+            return compiled(*args)
+        return call
+    monkeypatch.setattr(Placement, "compile", noting)
+    assert run(tmp_path / "a", "--config.seed=0") == run(tmp_path / "b", "--config.seed=1") == 0
+    assert len(lowered) == 2 and lowered[0][1] == lowered[1][1]
+    assert weights(tmp_path / "a") != weights(tmp_path / "b")

@@ -242,15 +242,15 @@ def test_names_of_networks_and_methods_that_are_no_module_are_one_sentence(extra
 
 
 # The only places that import or run by a name which is not written in kdjax's own code; a user typed that name.
-BUILTIN = {"eval", "exec", "compile", "__import__", "torch.load", "os.system", "os.popen"}
+BUILTIN = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
 ACTING = {"import_module", "exec_module", "load_module", "run_path", "run_module"}
-UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "runpy", "jsonpickle"}
+UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "runpy", "torch"}
 MAY = [("import_module", "importlib.import_module(module)"), ("import_module", "importlib.import_module(module_name)"),
        ("exec_module", "spec.loader.exec_module(module)"), ("pickle", "safe_pickle.py")]
 
 
 def acts(path):
-    """(what, where) of every call by name, every import of an unpickler, and every torch.load in a file."""
+    """(what, where) of every call by name and every import of an unpickler (PyTorch is one) in a file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]

@@ -1,12 +1,14 @@
 """A file's word imports no code: a name with a colon counts only when the user typed it."""
+import json
 import shutil
+import time
 
 import jax
 import pytest
 
-from kdjax import config, doctor, evaluate, models
+from kdjax import config, evaluate, models
 from kdjax.errors import UserError
-from kdjax.run import teachers
+from kdjax.run import checkup, teachers
 from kdjax.weights import convert
 from kdjax.weights import folder as export
 
@@ -65,6 +67,23 @@ def test_a_name_that_is_no_text_is_damage(name, stranger):
         models.load(stranger(name))
 
 
+@pytest.mark.parametrize("change", [
+    {"num_classes": 10**9}, {"num_classes": 10**30}, {"num_classes": "10"}, {"num_classes": -1}, {"num_classes": True},
+    {"image_size": 10**9}, {"image_size": 2}, {"image_size": 1e9}, {"name": "resnet99999998"},
+    {"name": "wrn_10_9999999"}, {"name": "wrn_9999994_1"}, {"num_classes": [10]}, {"metadata": None}])
+def test_numbers_that_no_network_has_are_one_sentence_at_once(change, stranger):
+    path = stranger("resnet8")
+    said = json.loads((path / export.DESCRIPTION).read_text())
+    (path / export.DESCRIPTION).write_text(json.dumps({**said, **change}))
+    began = time.monotonic()
+    if change == {"metadata": None}:
+        assert export.recorded_stats(path) is None
+    else:
+        with pytest.raises(UserError) as caught:
+            models.load(path)
+        assert "\n" not in str(caught.value) and time.monotonic() - began < 5
+
+
 def test_a_json_file_that_nests_without_end_is_damage(stranger):
     path = stranger("resnet8")
     (path / export.DESCRIPTION).write_text("[" * 100_000)
@@ -75,7 +94,7 @@ def test_a_json_file_that_nests_without_end_is_damage(stranger):
 def test_doctor_does_not_import_what_lies_in_teachers(stranger, extra):
     module, ran = extra
     stranger(f"{module}:Net", "teachers/wrn")
-    findings = list(doctor.teachers(config.default()))
+    findings = list(checkup.teachers(config.default()))
     assert not ran() and [f.good for f in findings] == [False] and SENTENCE in findings[0].text
 
 

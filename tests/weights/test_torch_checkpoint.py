@@ -100,8 +100,11 @@ def test_a_network_is_recognised_by_its_shapes_alone(name):
     assert (recognize.from_shapes(shapes), recognize.num_classes(shapes)) == (name, 7)
 
 
+UNTOLD = ("ssl_", "imix_mlp", "imix_resnet50_trans")    # two heads, tables, attention: only ever asked for by name
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(models.MODELS) - set(NAMES)))
+@pytest.mark.parametrize("name", sorted(n for n in set(models.MODELS) - set(NAMES) if not n.startswith(UNTOLD)))
 def test_every_other_network_is_recognised_too(name):
     assert recognize.from_shapes(torch_shapes(models.build(name, num_classes=7))) == name
 
@@ -177,8 +180,8 @@ def test_what_is_not_exactly_one_sound_network_is_refused_by_name(tmp_path, obj,
 
 def test_a_folder_or_a_name_that_contradicts_the_weights_is_refused(tmp_path):
     path = save(tmp_path / "resnet14_vanilla" / "x.pth", containers()["rep_regular"])
-    refused(path, "holds a resnet8", "folder's name says resnet14", "--model resnet8")
-    refused(path, "holds a resnet8", "--model says vgg8", name="vgg8")
+    refused(path, "holds a resnet8", "folder's name says resnet14", "give resnet8 (--model")
+    refused(path, "holds a resnet8", "the name given is vgg8", name="vgg8")
     assert read(path, name="resnet8").name == "resnet8"
     refused(path, "unknown network 'resnett'", name="resnett")
 

@@ -13,5 +13,8 @@ FIELDS = {
                                   high=100, may_change="always"),
     "teacher.batch_stats": Field("running", "`running`, or `batch`: the teacher normalises by the batch, as the VID "
                                  "release does", choices=("running", "batch")),
+    "teacher.cache": Field("off", "keep the teacher's logits and embeddings by image and view, for this run (`memory`) "
+                           "or for all that share the teacher and the data (`disk`)", choices=("off", "memory", "disk"),
+                           may_change="always"),
     "teacher.train_epochs": Field(0, "without a checkpoint: first train `teacher.name` for so many epochs"),
 }

@@ -5,7 +5,8 @@ from kdjax.config.field import HUGE, TINY, Field
 
 FIELDS = {
     "seed": Field(0, "all of a run's randomness", flags=("--seed",)),
-    "program": Field("distil", "what is done: `distil`", choices=("distil",)),
+    "program": Field("distil", "what is done: `distil`, `double_student`, `pretext` or `probe`",
+                     choices=("distil", "double_student", "pretext", "probe")),
     "experiment.name": Field("", "folder name under `runs/`; empty: made from method, networks, data and seed",
                              may_change="always"),
     "experiment.workdir": Field("", "the run's folder (`--workdir`)", may_change="always",

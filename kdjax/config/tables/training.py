@@ -16,16 +16,20 @@ FIELDS = {
     "optim.lr_override.MobileNetV2": Field(0.01, "base rate of this student; other names can be added", low=TINY),
     "optim.lr_override.ShuffleV1": Field(0.01, "base rate of this student", low=TINY),
     "optim.lr_override.ShuffleV2": Field(0.01, "base rate of this student", low=TINY),
-    "optim.momentum": Field(0.9, "of SGD; no dampening, no Nesterov", high=1, flags=("--momentum",)),
+    "optim.momentum": Field(0.9, "of SGD; no dampening", high=1, flags=("--momentum",)),
+    "optim.nesterov": Field(False, "Nesterov momentum"),
     "optim.weight_decay": Field(5e-4, "on every trained parameter, before momentum",
                                 flags=("--weight_decay", "--weight-decay")),
     "optim.warmup_epochs": Field(0, "linear warm-up, by step"),
-    "optim.schedule.kind": Field("step", "`step`, `cosine` or `constant`", choices=("step", "cosine", "constant")),
+    "optim.schedule.kind": Field("step", "`step`, `cosine`, `constant`; `warmup_cosine`: DS-SRD's ramp to a cosine; "
+                                 "`pretext_cosine`, `pretext_step`: i-Mix's, the rate per 256 images",
+                                 choices=("step", "cosine", "constant", "warmup_cosine", "pretext_cosine",
+                                          "pretext_step")),
     "optim.schedule.milestones": Field((150, 180, 210), "epochs after which the rate is multiplied by `decay`",
                                        items=int, flags=("--lr_decay_epochs",)),
     "optim.schedule.scale": Field(False, "where `train.epochs` is changed: move the config's milestones to the same "
                                   "fractions of it; milestones that are given stay", may_change="always"),
     "optim.schedule.decay": Field(0.1, "factor at each milestone", low=TINY,
                                   flags=("--lr_decay_rate", "--lr_decay_riate")),  # the second: a release's spelling
-    "optim.schedule.offset": Field(0, "cosine: 1 is DS-SRD's own form, 0 the clean one", high=1),
+    "optim.schedule.offset": Field(0, "the cosines: 1 counts epochs as DS-SRD does, 0 is the clean form", high=1),
 }

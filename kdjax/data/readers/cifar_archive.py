@@ -40,6 +40,11 @@ LAYOUTS = {
 }
 
 
+def places(name: str) -> tuple[str, ...]:
+    """Where a folder of data holds the data set called `name`; () for another's name."""
+    return (LAYOUTS[name].folder, LAYOUTS[name].archive, "") if name in LAYOUTS else ()
+
+
 def recognise(path: Path) -> str | None:
     """"cifar10" or "cifar100" where `path` looks like that archive or its unpacked folder, else None."""
     for name, layout in LAYOUTS.items():

@@ -12,17 +12,19 @@ MAX_TOTAL = 512 << 20  # decompressed; the CIFAR archives hold 186 MB
 MAX_MEMBERS = 1000
 
 
-def read_tar(path: str | os.PathLike, wanted: tuple[str, ...]) -> dict[str, bytes]:
+def read_tar(path: str | os.PathLike, wanted: tuple[str, ...], most: int | None = None) -> dict[str, bytes]:
     """The contents of the files of these names (the last part of their path) in a .tar.gz: {name: bytes}.
 
     Raises UserError for an archive that is damaged, lacks one of them, has it twice, decompresses to more than
-    MAX_TOTAL bytes or MAX_MEMBERS members, or has any member that is a link, a device, or a path outside of its folder.
+    `most` bytes (default: MAX_TOTAL) or MAX_MEMBERS members, or has any member that is a link, a device, or a path
+    outside of its folder.
     """
     found: dict[str, bytes] = {}
     try:
         with gzip.open(path, "rb") as stream:
             # "r|" only ever moves forward, so neither a negative size nor a false offset can make it loop.
-            archive = tarfile.open(fileobj=_Limited(stream, path), mode="r|", bufsize=1 << 20)  # noqa: SIM115
+            limited = _Limited(stream, path, most or MAX_TOTAL)
+            archive = tarfile.open(fileobj=limited, mode="r|", bufsize=1 << 20)  # noqa: SIM115
             for number, member in enumerate(archive):
                 _refuse_hostile(member, number, path)
                 name = PurePosixPath(member.name).name
@@ -39,16 +41,16 @@ def read_tar(path: str | os.PathLike, wanted: tuple[str, ...]) -> dict[str, byte
 
 
 class _Limited:
-    """A stream that gives no more than MAX_TOTAL bytes."""
+    """A stream that gives no more than `most` bytes."""
 
-    def __init__(self, stream, path):
-        self.stream, self.path, self.left = stream, path, MAX_TOTAL
+    def __init__(self, stream, path, most: int):
+        self.stream, self.path, self.most, self.left = stream, path, most, most
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
         self.left -= len(data)
         if self.left < 0:
-            raise UserError(f"{self.path} decompresses to more than {MAX_TOTAL >> 20} MiB, a decompression bomb: "
+            raise UserError(f"{self.path} decompresses to more than {self.most >> 20} MiB, a decompression bomb: "
                             "delete it")
         return data
 

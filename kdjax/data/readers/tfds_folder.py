@@ -32,7 +32,7 @@ def files(path: Path) -> list[Path]:
     return sorted(entry for entry in path.rglob("*") if entry.is_file())
 
 
-def read(path: Path, size: int | None = None) -> Raw:
+def read(path: Path, size: int | None = None, exif: str = "ignore") -> Raw:
     """The train split and the test split (validation, where there is no test) of a prepared folder.
 
     Raises UserError for a damaged folder and for one that holds no labelled images.
@@ -41,18 +41,20 @@ def read(path: Path, size: int | None = None) -> Raw:
     test = next((name for name in TEST_NAMES if name in told.splits), None)
     if test is None or "train" not in told.splits:
         raise UserError(f"{path} has the splits {', '.join(told.splits)}: it needs train and test")
+    decoder = images.Decoder(size, exif)
     try:
-        train, test = (_read_split(told, split, size, path) for split in ("train", test))
+        train, test = (_read_split(told, split, decoder, path) for split in ("train", test))
     except (UserError, MemoryError):
         raise
     except Exception as error:  # array_record reports damage with whatever class lies near
         raise UserError(f"{path} is damaged or not a prepared TFDS folder ({_first_words(error)}): prepare it "
                         "again") from error
     published = told.name if told.name in ("cifar10", "cifar100") else ""
-    return Raw(told.name, train, test, told.num_classes or int(train.labels.max()) + 1, published)
+    classes = told.num_classes or int(train.labels.max()) + 1
+    return Raw(told.name, train, test, classes, published, notes=decoder.notes())
 
 
-def _read_split(told: tfds_metadata.Prepared, split: str, size: int | None, path: Path) -> Split:
+def _read_split(told: tfds_metadata.Prepared, split: str, decoder: images.Decoder, path: Path) -> Split:
     shards, count = told.splits[split]
     labels = []
     if count > sum(file.stat().st_size for file in shards):
@@ -64,7 +66,7 @@ def _read_split(told: tfds_metadata.Prepared, split: str, size: int | None, path
                 example = tf_example.fields(record, (told.image_key, told.label_key))
                 (image,), (label,) = example[told.image_key], example[told.label_key]
                 labels.append(label)
-                yield images.decode(image, f"{path} ({split} image {len(labels) - 1})", size)
+                yield decoder(image, f"{path} ({split} image {len(labels) - 1})")
 
     stacked = images.stack(decoded(), count, f"{path} ({split})")
     if len(labels) != count:

@@ -6,6 +6,7 @@ Functional's batch_stats. Apply one with `apply(variables, x, train=...) -> (out
 in its docstring.
 """
 from kdjax.methods.adapters.attention import semckd
+from kdjax.methods.adapters.levels import ofd_connector, reviewkd_fusion
 from kdjax.methods.adapters.maps import (
     connector,
     conv_reg,
@@ -18,9 +19,11 @@ from kdjax.methods.adapters.maps import (
     vid_seed_regressor,
 )
 from kdjax.methods.adapters.vectors import (
+    ctkd_parameter,
     dcd_scales,
     embed,
     itrd_embed,
+    kdpp_projector,
     linear_embed,
     mlp_embed,
     predictor,
@@ -31,15 +34,19 @@ from kdjax.methods.adapters.vectors import (
 __all__ = [
     "connector",
     "conv_reg",
+    "ctkd_parameter",
     "dcd_scales",
     "embed",
     "ickd_embed",
     "itrd_embed",
+    "kdpp_projector",
     "linear_embed",
     "mlp_embed",
+    "ofd_connector",
     "paraphraser",
     "predictor",
     "regress",
+    "reviewkd_fusion",
     "semckd",
     "simkd_projector",
     "srrl_transfer",

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kdjax.losses import l2_normalize
-from kdjax.models.layers import BatchNorm, Linear, Sequence, relu
+from kdjax.models.heads import WrappedBatchNorm
+from kdjax.models.layers import TORCH_ZERO_BIAS, BatchNorm, Linear, Sequence, relu
 from kdjax.models.network import Functional
 
 
@@ -69,14 +70,24 @@ class DCDScales(nnx.Module):
         return self.tau[...], self.b[...]
 
 
-class WrappedBatchNorm(nnx.Module):
-    """The 1-D batch norm that some originals keep one level deeper, under `bn`."""
+class CTKDParameter(nnx.Module):
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.global_T = nnx.Param(jnp.ones((1,)))
 
-    def __init__(self, channels: int):
-        self.bn = BatchNorm(channels)
+    def __call__(self) -> jax.Array:
+        return self.global_T[0]
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.bn(x)
+
+class KDPPProjector(nnx.Module):
+    """`bn`, dropout by a mask that the caller drew, `linear` with bias 0 at the start."""
+
+    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
+        self.bn = BatchNorm(inputs)
+        self.linear = Linear(inputs, outputs, TORCH_ZERO_BIAS, rngs=rngs)
+
+    def __call__(self, x: jax.Array, keep: jax.Array | None = None) -> jax.Array:
+        x = self.bn(x)
+        return self.linear(x if keep is None else 2 * jnp.where(keep, x, 0))
 
 
 def linear_embed(inputs: int, outputs: int) -> Functional:
@@ -115,6 +126,19 @@ def itrd_embed(inputs: int, outputs: int, depth: int = 1) -> Functional:
 def dcd_scales(init_tau: float = 1.0) -> Functional:
     """DCD's learnt log temperature and bias, called without arguments: scalars (tau, b), first init_tau and 0."""
     return Functional(lambda rngs: DCDScales(init_tau, rngs=rngs))
+
+
+def ctkd_parameter() -> Functional:
+    """CTKD's one trained number (AAAI 2023), first 1; called without arguments: a scalar for `ctkd_temperature`."""
+    return Functional(lambda rngs: CTKDParameter(rngs=rngs))
+
+
+def kdpp_projector(inputs: int, outputs: int) -> Functional:
+    """KD++'s projector where the widths differ (2023): (x, keep) [B, inputs] -> [B, outputs]: BN, dropout 1/2, linear.
+
+    keep: bool [B, inputs], True where a value survives (and is doubled); None: no dropout.
+    """
+    return Functional(lambda rngs: KDPPProjector(inputs, outputs, rngs=rngs))
 
 
 def predictor(num_classes: int, hidden: int) -> Functional:

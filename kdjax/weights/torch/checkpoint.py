@@ -14,7 +14,7 @@ import numpy as np
 
 from kdjax.errors import UserError
 from kdjax.files.download import digest
-from kdjax.weights.torch import choice, recognition, state_dicts, wrappers
+from kdjax.weights.torch import choice, encoders, recognition, state_dicts, wrappers
 from kdjax.weights.torch.file import naming, open_torch_file
 from kdjax.weights.torch.naming import COUNTER, from_state_dict, to_state_dict
 from kdjax.weights.torch.values import Tensor
@@ -45,15 +45,17 @@ def read(
     key: str | None = None,
     part: str | None = None,
     image_size: int | None = None,
+    keep_projection: bool = False,
 ) -> Checkpoint:
     """Read any checkpoint of spec/models.md 9.1, in both byte formats; nothing in the file is executed.
 
     name: the network; else the folder's name says it, else the shapes (9.3, 9.4). key: the entry that holds the
-    weights; part: "student", "teacher" or an encoder, where a file holds several networks. image_size: pixels, which
+    weights; part: "student", "teacher" or an encoder ("weak", "strong", "target"), where a file holds several networks.
+    keep_projection: an encoder with its projection head of several layers, else left out. image_size: pixels, which
     no file tells but kdjax's own (None: as that says, else 32). Raises UserError, one sentence that names the file, for
     whatever 9.5 refuses. A file of whole, sound weights that belong to no network of kdjax gives name None.
     """
-    return _read(os.fspath(path), name, key, part, image_size)[0]
+    return _read(os.fspath(path), name, key, part, image_size, keep_projection)[0]
 
 
 def load(
@@ -63,9 +65,10 @@ def load(
     key: str | None = None,
     part: str | None = None,
     image_size: int | None = None,
+    keep_projection: bool = False,
 ) -> tuple[Any, dict, dict]:
     """(network, variables, metadata) of a torch file; arguments and refusals as for `read`, and no unknown networks."""
-    checkpoint, net = _read(os.fspath(path), name, key, part, image_size)
+    checkpoint, net = _read(os.fspath(path), name, key, part, image_size, keep_projection)
     if net is None:
         raise UserError(
             f"{path} holds weights (first {', '.join(list(checkpoint.state_dict)[:2])}) of no network "
@@ -74,14 +77,17 @@ def load(
     return net, from_state_dict(net, checkpoint.state_dict), checkpoint.metadata
 
 
-def _read(path: str, name: str | None, key: str | None, part: str | None, image_size: int | None):
+def _read(path: str, name: str | None, key: str | None, part: str | None, image_size: int | None,
+          keep_projection: bool = False):
     obj, fetch = open_torch_file(path)
     with naming(path):
         _refuse_own_weights(obj)
         found = state_dicts.find(obj, key)
         told = getattr(obj, "metadata", {})
         size = image_size or choice.told_size(told)
-        candidate, name, net = choice.chosen(path, name, told, wrappers.unwrapped(found.tensors, part), size)
+        candidates = [encoders.headed(candidate, keep_projection)
+                      for candidate in wrappers.unwrapped(found.tensors, encoders.meant_part(part, found.tensors))]
+        candidate, name, net = choice.chosen(path, name, told, candidates, size)
         state_dict = {key: _sound(key, fetch(tensor), net is not None) for key, tensor in candidate.tensors.items()}
         classes = recognition.num_classes({key: array.shape for key, array in state_dict.items()})
         metadata = _metadata(path, obj, fetch, found, candidate, state_dict)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kdjax import models
 from kdjax.errors import UserError
-from kdjax.weights.torch import recognition, wrappers
+from kdjax.weights.torch import encoders, recognition, wrappers
 from kdjax.weights.torch.naming import check_keys
 from kdjax.weights.torch.wrappers import Candidate
 
@@ -72,13 +72,14 @@ def _network(path: str, asked: str | None, told: dict, candidate: Candidate, see
     if asked == recognition.SSKD_MOBILENET and recognition.is_ambiguous_mobilenet(shapes_of(candidate)):
         asked = seen = "MobileNetV2"
         candidate = candidate._replace(tensors=_sskd_keys(candidate.tensors))
+    asked = encoders.meant(asked, seen)
     written = told.get("model", "") if is_name(told.get("model", "")) else ""
     folder = "" if candidate.part else recognition.from_folder(path, is_name)
     name = asked or written or folder or seen
     if not name:
         return None, None, candidate
     shapes = shapes_of(candidate)
-    classes = recognition.num_classes(shapes)
+    classes = recognition.num_classes(shapes) or (1 if name.endswith("_features") else None)  # that has its own width
     if classes is None:
         raise UserError(f"has no classifier, so it is not a whole {name}; use the checkpoint of the whole network.")
     try:
@@ -86,8 +87,9 @@ def _network(path: str, asked: str | None, told: dict, candidate: Candidate, see
     except UserError as error:
         raise UserError(f"cannot be read as asked: {error}") from None
     if seen and name != seen and ":" not in name:
-        said = "--model says" if asked else "its own description says" if written else "the folder's name says"
-        raise UserError(f"holds a {seen}, but {said} {name}; if the file is right, use --model {seen}.")
+        said = "the name given is" if asked else "its own description says" if written else "the folder's name says"
+        raise UserError(f"holds a {seen}, but {said} {name}; if the file is right, give {seen} (--model, or "
+                        "config.teacher.name).")
     check_keys(net, shapes)
     return name, net, candidate
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from kdjax.errors import UserError
+from kdjax.weights.torch import encoders
 
 Shapes = Mapping[str, tuple[int, ...]]
 CLASSIFIERS = ("classifier.0.weight", "classifier.weight", "linear.weight", "fc.weight")
@@ -25,7 +26,7 @@ def from_shapes(shapes: Shapes) -> str | None:
 
     Raises UserError for SSKD's and HSAKD's MobileNetV2, which no shape tells apart.
     """
-    for family in (_resnet, _wide_resnet, _resnet_v2, _vgg, _mobilenet, _shuffle_v1, _shuffle_v2):
+    for family in (_resnet, _wide_resnet, _resnet_v2, _vgg, _mobilenet, _shuffle_v1, _shuffle_v2, encoders.recognize):
         if name := family(shapes):
             return name
     return None

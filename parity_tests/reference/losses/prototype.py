@@ -1,5 +1,7 @@
-"""Prototypical structured relations (DS-SRD); spec/losses.md 8."""
+"""Prototypical structured relations (DS-SRD) and class means (KD++); spec/losses.md 8, spec/modern_methods.md 5.4."""
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from parity_tests.reference.losses.response import kl_divergence
 
@@ -25,3 +27,13 @@ def prsd_density(sq_dist, assign, num_clusters, *, temperature=0.1):
     density[np.isnan(density)] = np.nanmax(density)
     density = density.clip(np.percentile(density, 10), np.percentile(density, 90))
     return temperature * density / density.mean()
+
+
+def norm_direction(e_s, e_t, centers, labels):
+    """1 - the student's component along its class's centre over the longer of both norms (KD++, 2023)."""
+    terms = []
+    for s, t, y in zip(e_s, e_t, labels, strict=True):
+        norms = s.norm(), t.norm()
+        longest = norms[1] if norms[1] > norms[0] else norms[0]
+        terms.append(1 - s @ F.normalize(centers[y].detach(), dim=0) / longest)
+    return torch.stack(terms).mean()

@@ -7,13 +7,21 @@ from torch import nn
 
 
 class Context(NamedTuple):
-    """All that a loss may look at: both outputs (teacher detached), adapt(name, *args), the teacher's classifier."""
+    """All that a loss may look at: both outputs (teacher detached), adapt(name, *args), the teacher's classifier.
+
+    nets: {"student", "teacher"} as modules. batch["epoch"] counts from 1 (absent: nobody counts).
+    """
 
     student: Any
     teacher: Any
     batch: dict
     adapt: Callable
     teacher_head: Callable
+    nets: dict = {}  # noqa: RUF012 - a tuple's default
+
+    def warm_up(self, epochs, first=1.0):
+        """(epoch - 1 + first) / epochs, at most 1."""
+        return min((float(self.batch["epoch"]) - 1 + first) / epochs, 1.0) if epochs and "epoch" in self.batch else 1.0
 
 
 class Stage(NamedTuple):
@@ -52,11 +60,14 @@ class Method(nn.Module):
 
     adapters: its modules by name, keys of `state_dict` after "adapters." as in the originals. frozen: never optimised
     in the main stage. eval_mode: in eval mode there. unused: constructed by the originals and never called. weights:
-    of the terms inside the method's sum.
+    of the terms inside the method's sum. student_frozen: the student's parameters that are never optimised.
+    teacher_train: the teacher runs in train mode, as the release does.
     """
 
     frozen: frozenset = frozenset()
     eval_mode: frozenset = frozenset()
+    student_frozen: frozenset = frozenset()
+    teacher_train: bool = False
     weights: dict = {}  # noqa: RUF012 - replaced, never mutated
     stages: tuple = ()
 

@@ -74,3 +74,20 @@ class SRRL(Method):
         f_s, f_t = embeddings(ctx)
         carried = ctx.adapt("connector", f_s)
         return {"srrl": losses.srrl(carried, f_t, ctx.teacher_head(carried), ctx.teacher.logits)}, memory
+
+
+class KDPP(Method):
+    """KL that warms up from 0; norm and direction towards given class means {centers}, projected if widths differ."""
+
+    def setup(self, student, teacher, kd_weight=1.0, nd_weight=2.0, warmup=20):
+        self.weights, self.warmup = {"kd": kd_weight, "nd": nd_weight}, warmup
+        if student.embedding != teacher.embedding:
+            self.adapters["projector"] = adapters.KDPPProjector(student.embedding, teacher.embedding)
+
+    def loss(self, ctx, memory):
+        e_s, e_t = embeddings(ctx)
+        if "projector" in self.adapters:
+            e_s = ctx.adapt("projector", e_s, ctx.batch["keep"])
+        kd = losses.kl_divergence(ctx.student.logits, ctx.teacher.logits, temperature=4.0)
+        nd = losses.norm_direction(e_s, e_t, memory["centers"], ctx.batch["labels"])
+        return {"kd": ctx.warm_up(self.warmup, first=0.0) * kd, "nd": nd}, memory

@@ -80,10 +80,11 @@ def write(root, name, content):
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [
-    ("train/cat/notes.txt", b"hello", "notes.txt is not a whole"),
-    ("train/cat/evil.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "evil.png is not a whole"),
-    ("train/cat/empty.png", b"", "empty.png is not a whole"),
-    ("train/cat/deep/x.png", b"", "deep is not an image file"),
+    ("train/cat/notes.txt", b"hello", r"1 of the 5 files .*1 text; the first is .*notes.txt"),
+    ("train/cat/evil.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", r"1 EPS; .*evil.png"),
+    ("train/cat/empty.png", b"", r"1 empty; .*empty.png"),
+    ("train/cat/deep/x.png", b"", r"1 empty; .*deep/x.png"),
+    ("train/cat/scan.tif", b"II*\0" + bytes(9), r"1 TIFF; .*scan.tif"),
     ("val/bird/0.png", b"", "class 'bird', which train/ lacks"),
 ])
 def test_what_is_no_image_is_refused_by_name(photos, make_cfg, name, content, words):

@@ -108,7 +108,7 @@ def test_folders_without_labelled_images_are_refused(make_tfds, make_cfg):
 
 
 def test_records_that_are_no_images_or_bombs_are_refused(make_tfds, make_cfg, png, monkeypatch):
-    with pytest.raises(UserError, match=r"train image 0\) is not a whole"):
+    with pytest.raises(UserError, match=r"train image 0\) is text, not a whole"):
         sources.load(make_cfg(dataset="text", dir=str(make_tfds(name="text", image=b"no image"))), 0)
     root = make_tfds(name="bomb", image=png(np.zeros((400, 400, 3), np.uint8)))
     monkeypatch.setattr(images, "MAX_PIXELS", 100_000)

@@ -1,0 +1,50 @@
+"""Self-supervision: the pretext tasks, DS-SRD's weak student, how it is measured; and the probe of frozen features."""
+import math
+
+from kdjax.config.field import TINY, Field
+
+HEADS = ("lin", "linbn", "mlp", "mlpbn1", "mlpbn")
+FIELDS = {
+    "ssl.method": Field("byol", "`npair` (SimCLR), `moco`, `mocon` (with the batch's own keys) or `byol`",
+                        choices=("npair", "moco", "mocon", "byol")),
+    "ssl.strong": Field("", "DS-SRD: the large network that is trained beside `student.name`; empty: none"),
+    "ssl.imix": Field("imixup", "i-Mix of the queries", choices=("none", "imixup", "icutmix")),
+    "ssl.imix_alpha": Field(1.0, "of its Beta distribution", low=TINY),
+    "ssl.mix_layers": Field((0,), "where it mixes, one drawn a step: 0 the input, 1 the stem, 2.. the stages",
+                            items=int, high=9),
+    "ssl.inputmix": Field(0, "other images that InputMix adds to each; labels stay", high=64),
+    "ssl.inputmix_alpha": Field(1.0, "of its Dirichlet distribution", low=TINY),
+    "ssl.proj": Field("mlpbn1", "projection head", choices=HEADS),
+    "ssl.pred": Field("mlpbn1", "prediction head", choices=("none", *HEADS)),
+    "ssl.dim": Field(128, "width of the projection", low=1),
+    "ssl.temperature": Field(0.2, "of the softmax over keys", low=TINY),
+    "ssl.queue_size": Field(4096, "keys that moco and mocon remember", low=1),
+    "ssl.ema": Field(0.999, "what the target keeps of itself in a step", high=1),
+    "ssl.ema_schedule": Field("constant", "`cosine`: rises to 1", choices=("constant", "cosine")),
+    "ssl.sym": Field(False, "both views in both roles, the losses summed"),
+    "ssl.sym_compat": Field(False, "then move the target and fill the queue twice a step, as released"),
+    "ssl.bn_groups": Field(1, "batch norm over so many parts of a batch, as on so many devices", low=1),
+    "ssl.shuffle": Field(True, "shuffle the keys among those parts"),
+    "ssl.augment": Field(True, "random views; False: scaled and normalised only"),
+    "ssl.input_drop": Field(0.0, "share of a table's numbers that each view sets to zero", high=1),
+    "ssl.weak_loss": Field("auto", "the weak student's term: `auto` is crd for byol, infonce else",
+                           choices=("auto", "crd", "infonce")),
+    "ssl.beta": Field(1.0, "weight of crd"),
+    "ssl.crd.num_negatives": Field(16384, "rows of the banks per image", low=1),
+    "ssl.crd.temperature": Field(0.07, "of the scores", low=TINY),
+    "ssl.crd.momentum": Field(0.5, "of the banks' rows", high=1),
+    "ssl.crd.negatives": Field("uniform", "`uniform`, or `other_class`: looks at the labels, as released",
+                               choices=("uniform", "other_class")),
+    "ssl.crd.train_embed": Field(True, "train the embeddings (released: they stay random)"),
+    "ssl.probe_every": Field(1, "epochs between two looks of the nearest neighbours at the features", low=1,
+                             may_change="always"),
+    "ssl.probe_epochs": Field(100, "length of the linear probe after the last epoch; 0: none", may_change="always"),
+    "ssl.probe_lr": Field(10.0, "its rate per 256 images", low=TINY, high=math.inf, may_change="always"),
+    "probe.network": Field("", "which network of a checkpoint: `student`, `weak`, `strong` or `teacher`; empty: the "
+                           "one that the file is about"),
+    "probe.finetune": Field(False, "train the whole network, not only its classifier", flags=("--finetune",)),
+    "probe.bn_mode": Field("eval", "batch norms of the frozen network: `eval`, or `train`: they adapt, as released",
+                           choices=("eval", "train")),
+    "probe.start_eval": Field(0, "look at the test set from this epoch on (from 0), and at the last",
+                              may_change="always", flags=("--start_eval",)),
+}
