@@ -105,7 +105,7 @@ def test_the_map_shows_the_tree():
 
 def test_importing_starts_no_device():
     """Signals are heard and options set before JAX starts, and the tests' runs are forked from one that has not."""
-    code = ("import kdjax.run.run, kdjax.main, kdjax.tasks, kdjax.run.probes; from jax._src import xla_bridge; "
+    code = ("import kdjax.run.run, kdjax.main, kdjax.tasks; from jax._src import xla_bridge; "
             "assert not xla_bridge._backends")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
