@@ -73,8 +73,10 @@ def refuse_tail(config, task: Task, data: Dataset, frozen: dict, plans: list[Pla
         for p in plans:
             term_names(config, p, state, data, frozen, batch=share)
     except UserError as error:
-        raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on ({error}); "
-                        "set config.data.drop_last=True, or a config.data.batch_size that leaves more") from None
+        reason = str(error).partition(":")[0]  # what follows is a remedy, which does not help here
+        raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on "
+                        f"({reason}); set config.data.drop_last=True, or a config.data.batch_size that leaves "
+                        "more") from None
 
 
 def stage_lr(config, stage) -> float:
