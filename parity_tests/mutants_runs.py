@@ -19,6 +19,7 @@ from kdjax.run.loop import StageLoop
 from kdjax.run.step_folders import StepFolders
 from kdjax.step import context, ema, metrics, schedules, state, update
 from kdjax.step.objective import Objective
+from kdjax.tasks import distil
 from kdjax.tasks.base import Task
 from kdjax.tasks.distil import Distil
 from parity_tests import own_tests
@@ -120,11 +121,11 @@ COUNTING = [
 
 STEPS = [
     Mutant("weights: of methods not heard", WEIGHTS, edit(
-        Distil, "terms", "self.loss.beta * self.weights[name]", "self.loss.beta")),
+        distil, "method_terms", "task.weights[name] * (", "(")),
     Mutant("weights: beta not heard", WEIGHTS, edit(
-        Distil, "terms", "self.loss.beta * self.weights[name]", "self.weights[name]")),
+        distil, "method_terms", "task.loss.beta if", "1.0 if")),
     Mutant("weights: a method's own not heard", WEIGHTS, edit(
-        Distil, "terms", "scale * method.term_weights.get(term, 1.0)", "scale")),
+        distil, "method_terms", "scale * method.term_weights.get(term, 1.0)", "scale")),
     Mutant("weights: gamma and alpha exchanged", WEIGHTS, edit(Distil, "terms", '{"ce": self.loss.gamma}',
                                                            '{"ce": self.loss.alpha}')),
     Mutant("kl: the method's temperature", STEP + ":test_the_terms", edit(
@@ -265,7 +266,7 @@ DATA = [
     Mutant("statistics: of 256 levels", "tests.data.test_source", edit(stats, "measure", "/ 255", "/ 256")),
     Mutant("statistics: a constant channel is divided by 0", "tests.data.test_source", edit(
         stats, "measure", "s or 1.0", "s")),
-    Mutant("views: nothing mirrored", "tests.data.test_views", edit(views, "draw", "2 if flip else 1", "1")),
+    Mutant("views: nothing mirrored", "tests.data.test_views", edit(views, "how_many", "(2 if flip else 1)", "1")),
     Mutant("views: flip before crop under zero padding", "tests.data.test_views:test_views_equal", edit(
         views, "apply", 'flip_first=padding == "reflect"', "flip_first=True")),
     Mutant("placement: an evaluation's batch does not divide", DEVICES, edit(

@@ -7,6 +7,7 @@ from kdjax import config as configs
 from kdjax.errors import UserError
 from kdjax.methods.base import Stage
 from kdjax.run.plan import plan, stage_lr, steps_per_epoch
+from kdjax.tasks import Task
 
 
 def config(**train):
@@ -20,7 +21,7 @@ FIRST = Stage("first", None)
 
 
 def plans(images=35, stages=(FIRST,), **train):
-    task = types.SimpleNamespace(methods={"ft": types.SimpleNamespace(stages=stages)})
+    task = Task({}, {"ft": types.SimpleNamespace(stages=stages)}, {})
     return plan(config(**train), task, images)
 
 
