@@ -46,7 +46,8 @@ def _images(cfg) -> Dataset:
                         f"{test.images.shape[1]}: set data.image_size")
     _check_crop(cfg, train.images.shape[1])
     mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
-    return Dataset(raw.name, train, test, None, raw.num_classes, test.images.shape[1], mean, std)
+    return Dataset(raw.name, train, test, None, raw.num_classes, test.images.shape[1], mean, std,
+                   classes=raw.classes)
 
 
 def reduced(cfg, seed: int, data: Dataset) -> Dataset:
