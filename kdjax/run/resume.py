@@ -35,10 +35,20 @@ def check_resume(config, folder: Path, strictly: bool = False) -> None:
 def check_same(config, folder: Path, before: dict, moved: bool = False) -> None:
     """Refuses a config that means another run than `before`. moved: data and teacher may lie elsewhere, for their
     fingerprints are compared."""
-    changed = [line for line in meaning_changed(before, plain(config)) if not (moved and line.startswith(PLACES))]
+    changed = [line for line in meaning_changed(seeded(before), plain(config))
+               if not (moved and line.startswith(PLACES))]
     if changed:
         raise UserError(f"{folder} holds a run of another config ({'; '.join(changed)}); use another --workdir, or the "
                         "old values")
+
+
+def seeded(before: dict) -> dict:
+    """The config of a run in which `data.per_class` images, if any, were chosen by the run's seed: by name. Until the
+    field data.per_class_seed came, they always were."""
+    data = before.get("data")
+    if not isinstance(data, dict) or not data.get("per_class") or "per_class_seed" in data:
+        return before
+    return {**before, "data": {**data, "per_class_seed": before.get("seed", 0)}}
 
 
 def check_restored(run: Run, saved: tuple | None, steps: int) -> None:

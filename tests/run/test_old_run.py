@@ -13,6 +13,8 @@ import sys
 import numpy as np
 from safetensors.numpy import load_file
 
+from kdjax.run.resume import seeded
+
 HERE, ROOT = pathlib.Path(__file__).parent / "old_run", pathlib.Path(__file__).resolve().parents[2]
 WORDS = ("--config=configs/crd.py:dataset=digits --config.method.names=crd,ft --config.method.weights=0.8,1 "
          "--config.student.name=tiny_nets:Tiny --config.teacher.name=tiny_nets:Tiny "
@@ -34,3 +36,10 @@ def test_a_run_of_the_kdjax_before_the_rooms_continues_to_the_same_student(tmp_p
         np.testing.assert_allclose(got[name], value, rtol=2e-4, atol=2e-6, err_msg=name)
     epochs = [json.loads(line) for line in (folder / "run/metrics.jsonl").read_text().splitlines() if '"epoch"' in line]
     assert [row["epoch"] for row in epochs if row["kind"] == "epoch" and row["stage"] == "main"] == [1, 2, 3, 4]
+
+
+def test_the_images_of_a_class_that_an_old_run_chose_by_its_seed_are_not_exchanged():
+    before = {"seed": 3, "data": {"per_class": 12}}
+    assert seeded(before)["data"]["per_class_seed"] == 3
+    assert seeded({"seed": 3, "data": {"per_class": 0}}) == {"seed": 3, "data": {"per_class": 0}}
+    assert seeded({"seed": 3, "data": {"per_class": 12, "per_class_seed": 0}})["data"]["per_class_seed"] == 0
