@@ -14,8 +14,8 @@ import numpy as np
 import optax
 
 from kdjax import config as kdjax_config
-from kdjax import methods, models
-from kdjax.methods.memories import bank
+from kdjax import losses, methods, models
+from kdjax.methods.memories import bank, prototypes
 from kdjax.step import update as steps
 from kdjax.step.context import Batch
 from kdjax.step.objective import Objective
@@ -148,6 +148,22 @@ class Game:
         if "depth" in self.meta:
             given["depth"] = jnp.full(1, self.meta["depth"])
         return out | {"mixup" if self.program == "ds" else "mix": given}
+
+
+def relation(golden: Mapping, j: int, detach: bool | None = None):
+    """The prototype relation of case j of golden/ds_srd/prototypes.npz; with `detach`, (value, gradients) instead."""
+    p, asked = f"loss{j}.", golden["meta"]["loss_cases"][j]["n_negatives_asked"]
+    names = {"assign": "im2cluster", "centroids": "centroids", "density": "density"}
+    memory = {f"{ours}_{k}": jnp.asarray(golden[f"{p}{theirs}_{k}"]) for k in range(3)
+              for ours, theirs in names.items()}
+    given = [golden[f"{p}negatives_{k}"] for k in range(3)]  # as many as asked for, the missing ones marked
+    chosen = [(jnp.asarray(np.resize(ids, asked)), jnp.arange(asked) < len(ids)) for ids in given]
+    columns = prototypes.columns(memory, golden[p + "index"], chosen)
+    stop = jax.lax.stop_gradient if detach else lambda x: x
+    loss = lambda s, r: losses.prototype_relation(s, stop(r), columns.prototypes, columns.density,
+                                                  present=columns.present, temperature=4.0)
+    both = jnp.asarray(golden[p + "u_s"]), jnp.asarray(golden[p + "u_ref"])
+    return loss(*both) if detach is None else jax.value_and_grad(loss, (0, 1))(*both)
 
 
 def ranked(ids, k: int):

@@ -38,7 +38,7 @@ from kdjax.models.network import Network
 from kdjax.step import metrics, schedules
 from kdjax.step.objective import Objective
 from kdjax.weights.torch import naming as torch_naming
-from parity_tests import cases, jax_replay, mutants_modern, mutants_runs
+from parity_tests import cases, jax_replay, mutants_ds_srd, mutants_modern, mutants_runs
 from parity_tests.mutation import Mutant, after_init, feature_instead, frozen, patch, teacher_trains, thawed
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import error, limit, platform
@@ -186,6 +186,7 @@ MUTANTS = [
     Mutant("top-5 counts four", "metrics", patch(metrics, "tally", four_best)),
     *mutants_modern.MUTANTS,
     *mutants_runs.MUTANTS,
+    *mutants_ds_srd.MUTANTS,
 ]
 
 
@@ -208,7 +209,8 @@ def metrics_error() -> float:
     return error(metrics.tally(jnp.asarray(logits), jnp.asarray(labels), jnp.ones(64))["top5"], hits.sum())
 
 
-CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error, **mutants_runs.CHECKS}
+CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error,
+          **mutants_runs.CHECKS, **mutants_ds_srd.CHECKS}
 STEPS = {"steps": 2, "pre_steps": 1}
 
 

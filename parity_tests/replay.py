@@ -4,7 +4,8 @@
     python -m parity_tests.replay                       all files that can be found
     python -m parity_tests.replay --reference FILE ...  with the torch reference instead
 
-Exit status 1 if an error exceeds 1e-8 or a file cannot be replayed. The files' format: golden/trajectories/README.md.
+Exit status 1 if an error exceeds 1e-8 or a file cannot be replayed. The files: golden/trajectories and the step files
+of golden/ds_srd; their READMEs tell the formats.
 """
 from __future__ import annotations
 
@@ -26,6 +27,10 @@ def errors_of(path, reference: bool = False) -> tuple[dict[str, float], list[str
     golden = golden_data.read(path)
     if "meta" not in golden:
         raise KeyError("meta")
+    if "program" in golden["meta"]:
+        from parity_tests import ds_srd_steps
+        from parity_tests.reference import ds_srd
+        return ds_srd_steps.errors(golden, (ds_srd.play if reference else ds_srd_steps.replay)(golden)), []
     if reference:
         from parity_tests.reference import replay
         return trajectory.compare(golden, replay.replay(golden)), []
@@ -62,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
 
     from parity_tests import golden_data
 
-    files, bad = args.files or golden_data.files("trajectories"), 0
+    steps = [path for path in golden_data.files("ds_srd") if path.stem.startswith("step_")]
+    files, bad = args.files or [*golden_data.files("trajectories"), *steps], 0
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         for path in files:
             began = time.perf_counter()

@@ -8,7 +8,7 @@ from kdjax import losses
 from kdjax.data import autoaugment, mixing, picking
 from kdjax.methods.memories import clustering, prototypes
 from kdjax.step import schedules
-from parity_tests import golden_data
+from parity_tests import ds_srd_steps, golden_data
 
 
 def golden(name: str) -> dict:
@@ -139,20 +139,8 @@ def test_a_pool_of_cutmixes_is_made_scored_and_picked_as_in_the_original(criteri
 @pytest.mark.parametrize("j", range(5))
 def test_the_prototype_relation_and_its_gradients_are_the_originals(j):
     z = golden("prototypes")
-    p, detach = f"loss{j}.", z["meta"]["loss_cases"][j]["detach_ref"]
-    memory = {f"{ours}_{k}": jnp.asarray(z[f"{p}{theirs}_{k}"]) for k in range(3)
-              for ours, theirs in (("assign", "im2cluster"), ("centroids", "centroids"), ("density", "density"))}
-    asked = z["meta"]["loss_cases"][j]["n_negatives_asked"]
-
-    def negatives(k):  # as many as asked for, the missing ones marked: what `draw_negatives` gives
-        ids = z[f"{p}negatives_{k}"]
-        return jnp.asarray(np.resize(ids, asked)), jnp.arange(asked) < len(ids)
-
-    columns = prototypes.columns(memory, z[p + "index"], [negatives(k) for k in range(3)])
-    stop = jax.lax.stop_gradient if detach else lambda x: x
-    loss = lambda s, r: losses.prototype_relation(s, stop(r), columns.prototypes, columns.density,
-                                                  present=columns.present, temperature=4.0)
-    value, grads = jax.value_and_grad(loss, (0, 1))(jnp.asarray(z[p + "u_s"]), jnp.asarray(z[p + "u_ref"]))
+    p = f"loss{j}."
+    value, grads = ds_srd_steps.relation(z, j, z["meta"]["loss_cases"][j]["detach_ref"])
     close(value, z[p + "loss"])
     close(grads[0], z[p + "grad_u_s"], 1e-8)
     close(grads[1], z[p + "grad_u_ref"], 1e-8)
