@@ -9,6 +9,7 @@ import dataclasses
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def run_folders(folder: Path) -> Iterator[Path]:
 def read(folder: Path) -> Record:
     """The record of one run folder; what is missing or damaged makes it unfinished or failed, never an error."""
     config, result = (load(folder / name) for name in ("config.json", "result.json"))
-    fields = naming.flat(config.get("config") or {}) if config else {}
+    blocks = config.get("config") if config else None
+    fields = naming.flat(blocks) if isinstance(blocks, dict) else {}
     curve = tuple(epochs(folder / "metrics.jsonl"))
     common = dict(folder=folder, fields=fields, curve=curve, **identity(fields, result or {}))
     if (folder / "result.json").exists() and not whole(result):
@@ -87,7 +89,7 @@ def read(folder: Path) -> Record:
         return Record(state="unfinished", why=progress(fields, curve), **common)
     teacher = result.get("teacher_accuracy")
     return Record(state="finished", **common, last=result["last"], best=result.get("best") or result["last"],
-                  teacher_top1=number(teacher.get("top1")) if isinstance(teacher, dict) else None,
+                  teacher_top1=percent(teacher.get("top1")) if isinstance(teacher, dict) else None,
                   images_per_second=number(result.get("images_per_second")),
                   seconds=number(result.get("wall_clock_seconds")), agreement=load(folder / "agreement.json") or {})
 
@@ -103,17 +105,22 @@ def load(path: Path) -> dict | None:
 
 def number(value) -> float | None:
     """A finite number, or None for anything else."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > sys.float_info.max:
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def percent(value) -> float | None:
+    """A number from 0 to 100, or None for anything else."""
+    found = number(value)
+    return found if found is not None and 0 <= found <= 100 else None
 
 
 def whole(result: dict | None) -> bool:
-    """Whether a result tells a last accuracy in percent."""
-    last = result.get("last") if result else None
-    top1 = number(last.get("top1")) if isinstance(last, dict) else None
-    best = result.get("best") if result else None
-    fine = best is None or (isinstance(best, dict) and number(best.get("top1")) is not None)
-    return top1 is not None and 0 <= top1 <= 100 and fine
+    """Whether a result tells a last accuracy in percent, and no nonsense for the best."""
+    last, best = (result.get("last"), result.get("best")) if result else (None, None)
+    told = lambda entry: isinstance(entry, dict) and percent(entry.get("top1")) is not None
+    return told(last) and (best is None or told(best))
 
 
 def same_length(fields: dict, result: dict) -> bool:
@@ -144,9 +151,9 @@ def epochs(path: Path) -> Iterator[tuple[int, float]]:
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # a line that a killed run left half written
-        if isinstance(row, dict) and row.get("kind") == "epoch" and number(row.get("test_top1")) is not None:
+        if isinstance(row, dict) and row.get("kind") == "epoch" and percent(row.get("test_top1")) is not None:
             yield int(number(row.get("epoch")) or 0), float(row["test_top1"])
 
 

@@ -50,8 +50,6 @@ FIELDS = {
     "mix.mask_cells": Field(4, "masking: cells along a side of the image", low=1, high=99, flags=("--n_patch",)),
     "mix.mask_share": Field(0.5, "masking: share of the cells that are set to 0", high=1,
                             flags=("--mask_zero_ratio",)),
-    "mix.log_entropy": Field(0, "record the teacher's and the student's entropies every so many steps; 0: never",
-                             flags=("--save_entropy_log_step",)),
     "method.proto.weight": Field(0.8, "of the prototype term, outside beta", flags=("--betac",)),
     "method.proto.reference": Field("teacher", "whose relations to the prototypes the student imitates: the `teacher`, "
                                     "its own on a strong view (`self_view`), an average of it (`ema_student`)",
