@@ -29,8 +29,12 @@ parity-full: tools ## and the torch reference against the originals' numbers, ch
 	KDJAX_PARITY_FULL=1 $(RUN) -m pytest -q parity_tests
 	$(RUN) -m parity_tests.compared
 
-bench: tools       ## kdjax and PyTorch in turn
-	$(RUN) benchmarks/step.py
+bench: tools  ## kdjax and PyTorch in turn, docs/speed.md, and a check that nothing fell (alone on the machine)
+	$(RUN) benchmarks/step.py --json benchmarks/results/step.json
+	$(RUN) benchmarks/run.py --best --json benchmarks/results/run.json
+	$(RUN) benchmarks/growth.py --json benchmarks/results/growth.json
+	$(RUN) benchmarks/page.py
+	$(RUN) benchmarks/page.py --check
 
 lint: tools
 	$(BIN)/ruff check .

@@ -1,12 +1,29 @@
-"""kdjax's side of the benchmarks: the compiled main stage of a run, as kdjax.main makes it, over random images."""
+"""kdjax's side of the benchmarks: the compiled main stage of a run, as kdjax.main makes it, over random images.
+
+    python benchmarks/side.py METHOD --pair A/B [--given]      reads "n", answers seconds a step
+
+--given: the teacher's outputs come from a filled cache.
+"""
+import argparse
 import importlib
+import pathlib
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from kdjax.device import start
+
+if __name__ == "__main__":
+    start.begin()
 
 import jax
 import numpy as np
 
+from benchmarks.talk import serve
 from kdjax import models
+from kdjax.config.override import assign
 from kdjax.data.types import Dataset, Split
+from kdjax.device import compiled
 from kdjax.device.placement import Placement
 from kdjax.run.held import Held
 from kdjax.run.plan import plan, stage_state
@@ -16,27 +33,32 @@ from kdjax.tasks import distil
 MEAN, STD, IMAGES, BATCH = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761), 50_000, 64
 
 
-def random_data() -> Dataset:
+def random_data(images: int = IMAGES, classes: int = 100) -> Dataset:
     """As many images as CIFAR-100 has, of as many classes."""
     rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8), rng.integers(0, 100, IMAGES).astype(np.int32)
-    return Dataset("random", Split(images, labels), Split(images[:1], labels[:1]), None, 100, 32, MEAN, STD)
+    train = Split(rng.integers(0, 256, (images, 32, 32, 3), np.uint8), np.arange(images, dtype=np.int32) % classes)
+    return Dataset("random", train, Split(train.images[:1], train.labels[:1]), None, classes, 32, MEAN, STD)
 
 
 class Side:
     """side(n): n steps of a method's published config, waited for. megabytes: XLA's own account of the compiled step:
-    temporaries, arguments and outputs, less what is donated."""
+    temporaries, arguments and outputs, less what is donated. changes: {"data.batch_size": 128, ...}. devices: 0 as many
+    as a run takes."""
 
-    def __init__(self, method: str, teacher: str, student: str, data: Dataset):
+    def __init__(self, method: str, teacher: str, student: str, data: Dataset, devices: int = 1, given: bool = False,
+                 **changes):
         config = importlib.import_module(f"configs.{method}").get_config(f"teacher={teacher},student={student}")
-        config.devices = 1
-        teacher = models.build(teacher, num_classes=100, image_size=32)
-        task, place = distil.build(config, data, {"teacher": teacher}), Placement(config)
-        frozen, p = {"teacher": teacher.init(jax.random.key(1))}, plan(config, task, IMAGES)[-1]
+        config.devices, config.teacher.cache = devices, "memory" if given else "off"
+        for name, value in changes.items():
+            assign(config, name, value)
+        images = len(data.train.labels)
+        teacher = models.build(teacher, num_classes=data.num_classes, image_size=32)
+        task, place = distil.build(config, data, {"teacher": teacher}), Placement(config, images)
+        frozen, p = {"teacher": teacher.init(jax.random.key(1))}, plan(config, task, images)[-1]
         held = Held(data, frozen, place)
         stage = Stage(config, p, held, place, stage_state(config, task, p, data, frozen, None))
         stage.begin_epoch(1, fresh=False)
-        self.state = stage.state
+        self.state, self.devices = stage.state, len(place.devices)
         self.rest = (held.frozen, held.train, stage.orders.held[0], place.put_wish(False), stage.given[0])
         self.step = stage.compiled.lower(self.state, *self.rest).compile()
         memory = self.step.memory_analysis()
@@ -54,3 +76,19 @@ def timed(steps, n: int) -> float:
     began = time.perf_counter()
     steps(n)
     return (time.perf_counter() - began) / n
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("method")
+    parser.add_argument("--pair", default="wrn_40_2/wrn_16_2")
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--given", action="store_true")
+    args = parser.parse_args()
+    compiled.install()
+    side = Side(args.method, *args.pair.split("/"), random_data(args.images), devices=0, given=args.given)
+    serve(lambda n: timed(side, n))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,13 +12,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from kdjax.device import start
+
+if __name__ == "__main__":
+    start.begin()  # first of all: it may start this process anew
+
 from kdjax.config.command_line import Parser, guarded
+from kdjax.device import compiled
 from kdjax.tables import pictures
 
 
 def parser() -> Parser:
     """The command line."""
-    made = Parser("kdjax.plot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser("kdjax plot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = made.add_subparsers(dest="verb", required=True)
     for verb, draw in (("correlation", pictures.correlation), ("tsne", pictures.tsne)):
         own = verbs.add_parser(verb)
@@ -39,6 +45,7 @@ def parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     args = parser().parse_args(argv)
+    compiled.install()
     args.draw(args, pictures.load(args))
     return 0
 

@@ -37,7 +37,7 @@ def write(found: report.Report, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = Parser("kdjax.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("kdjax report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--against", default="", metavar="CSV", help="another table of accuracies, shown beside")
     parser.add_argument("--format", choices=FORMATS, default="terminal", help="of what is printed")

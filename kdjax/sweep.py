@@ -26,7 +26,7 @@ LAUNCHERS = {"local": lambda folder, slots, _: local.Local(folder, slots), "slur
 
 def parser() -> Parser:
     """The command line, all but --config.FIELD=VALUE."""
-    made = Parser("kdjax.sweep", description=__doc__, allow_abbrev=False,
+    made = Parser("kdjax sweep", description=__doc__, allow_abbrev=False,
                   formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("folder", type=Path, metavar="FOLDER")
     made.add_argument("--sweep", metavar="FILE[:ARG]", help="a file with get_sweep(arg=None); the options below win")

@@ -4,7 +4,8 @@
 
 Each mistake is patched into the running kdjax. Mistakes in a step are judged as levels (d) and (e) judge: a few steps
 of a case of cases.py beside the torch reference, within the limit of "step" in tolerances.py. The steps run operation
-by operation (`jax.disable_jit`), which saves one compilation a mistake. The same check must pass without the mistake.
+by operation (`jax.disable_jit`), which saves one compilation a mistake. Mistakes elsewhere are judged by the project's
+own tests nearest to them (own_tests.py). The same check must pass without the mistake.
 """
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ from kdjax.models.network import Network
 from kdjax.step import metrics, schedules
 from kdjax.step.objective import Objective
 from kdjax.weights.torch import naming as torch_naming
-from parity_tests import cases, jax_replay, mutants_modern
+from parity_tests import cases, jax_replay, mutants_modern, mutants_runs
 from parity_tests.mutation import Mutant, after_init, feature_instead, frozen, patch, teacher_trains, thawed
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import error, limit, platform
@@ -184,6 +185,7 @@ MUTANTS = [
     Mutant("crop: the last offset never drawn", "views", patch(augment, "draw", short_crop)),
     Mutant("top-5 counts four", "metrics", patch(metrics, "tally", four_best)),
     *mutants_modern.MUTANTS,
+    *mutants_runs.MUTANTS,
 ]
 
 
@@ -206,7 +208,7 @@ def metrics_error() -> float:
     return error(metrics.tally(jnp.asarray(logits), jnp.asarray(labels), jnp.ones(64))["top5"], hits.sum())
 
 
-CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error}
+CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error, **mutants_runs.CHECKS}
 STEPS = {"steps": 2, "pre_steps": 1}
 
 

@@ -2,6 +2,8 @@
 import ast
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -99,3 +101,11 @@ def test_the_map_shows_the_tree():
     for command in PACKAGE.glob("*.py"):
         if command.name not in ("__init__.py", "__main__.py"):
             assert f"`{command.name}`" in text, command.name
+
+
+def test_importing_starts_no_device():
+    """Signals are heard and options set before JAX starts, and the tests' runs are forked from one that has not."""
+    code = ("import kdjax.run.run, kdjax.main, kdjax.tasks; from jax._src import xla_bridge; "
+            "assert not xla_bridge._backends")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -212,6 +212,12 @@ def test_other_formats_are_named_and_counted_once(tree, load, kind, name):
     refused(load, root, "3 of the 7 files", f"2 {told}", "1 text", name)
 
 
+def test_broken_images_are_counted(tree, load):
+    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)), "PNG")
+    root = tree(plain(**{f"train/cat/broken{row}.png": whole[:60] for row in range(3)}))
+    refused(load, root, "broken0.png is not a whole", "2 of the other files")
+
+
 @pytest.mark.parametrize("kind", formats.READ)
 def test_every_format_that_is_read_is_recognised_whatever_its_name(tree, load, kind):
     root = tree(plain(**{"train/cat/picture.dat": encoded(Image.fromarray(square(5)), kind)}))
@@ -297,6 +303,7 @@ REPAIRS = {
     "transparent": (dict(images=np.concatenate([COLOUR, COLOUR[..., :1]], 3)), "train_images[..., :3]"),
     "one column a class": (dict(labels=np.eye(3, dtype=int)[LABELS]), "train_labels.argmax(1)"),
     "floating labels": (dict(labels=LABELS.astype(float)), "train_labels.astype(int)"),
+    "images last": (dict(images=COLOUR.transpose(1, 2, 3, 0)), "train_images.transpose(3, 0, 1, 2)"),
     "flat": (dict(images=np.full((12, 784), 9, np.uint8)), "train_images.reshape(-1, 28, 28)"),
 }
 
@@ -314,6 +321,16 @@ def test_other_arrays_are_refused_with_the_line_that_repairs_them(tmp_path, load
                 stored[f"{split}_{kind}"] = eval(code, {}, stored)
     np.savez(tmp_path / "y.npz", **stored)
     assert load(tmp_path / "y.npz")[0].num_classes == 3
+
+
+def test_labels_by_name_are_refused_with_the_lines_that_number_them(tmp_path, load):
+    refused(load, save(tmp_path / "x.npz", labels=np.array(["cat", "dog"] * 6)), "classes.index(name)")
+
+
+def test_held_out_images_never_empty_a_class(tmp_path, load):
+    path = save(tmp_path / "x.npz", labels=np.array([0] * 6 + [1] * 6))
+    assert len(load(path, valid_size=2)[0].valid.labels) == 2
+    refused(load, path, "leaves no training image of class", valid_size=11)
 
 
 # The cases beside the project -----------------------------------------------------------------------------------------

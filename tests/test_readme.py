@@ -18,7 +18,8 @@ def example(name: str) -> tuple[str, list[str]]:
     """The python block that is saved as `name`, and the arguments of the command after it."""
     code = re.search(rf"`{name}`:\n\n```python\n(.*?)```", README, re.S)[1]
     command = README[README.index(code):].split("```sh\n")[1].split("```")[0].strip()
-    return code, command.split()[3:]
+    assert command.startswith("kdjax train ")
+    return code, command.split()[2:]
 
 
 @pytest.mark.parametrize("name", ["my_methods.py", "my_nets.py"])

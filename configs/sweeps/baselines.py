@@ -14,7 +14,7 @@ SAME = (("wrn_40_2", "wrn_16_2"), ("wrn_40_2", "wrn_40_1"), ("resnet56", "resnet
 CROSS = (("vgg13", "MobileNetV2"), ("ResNet50", "MobileNetV2"), ("ResNet50", "vgg8"), ("resnet32x4", "ShuffleV1"),
          ("resnet32x4", "ShuffleV2"), ("wrn_40_2", "ShuffleV1"))
 METHODS = ("vanilla", "kd", "fitnet", "at", "sp", "cc", "vid", "rkd", "pkt", "ab", "ft", "nst", "crd", "crd+kd", "dcd",
-           "dcd+kd", "rrd", "rrd+kd", "itrd", "ickd", "ickd+kd", "dkd")
+           "dcd+kd", "rrd", "rrd+kd", "itrd", "reviewkd", "ickd", "ickd+kd", "dkd")
 
 
 def get_sweep(arg=None):

@@ -22,7 +22,7 @@ def apply(images: Array, policy: str, index, draws: Array, signs: Array) -> Arra
         raise ValueError(f"policy={policy!r}: use one of {', '.join(POLICIES)}")
     code, chance, magnitude = (jnp.asarray(table)[index] for table in TABLES[policy])
     for i in range(2):
-        size = jnp.where((jnp.asarray(signs)[i] == 0) & SIGNED[code[i]], -magnitude[i], magnitude[i])
+        size = jnp.where((jnp.asarray(signs)[i] == 0) & jnp.asarray(SIGNED)[code[i]], -magnitude[i], magnitude[i])
         changed = jax.lax.switch(code[i], list(OPERATIONS.values()), images, size)
         images = jnp.where(jnp.asarray(draws)[i] <= chance[i], changed, images)
     return images
@@ -107,7 +107,7 @@ OPERATIONS = {
     "Invert": lambda x, m: 255 - x,
 }
 CODES = {name: code for code, name in enumerate(OPERATIONS)}
-SIGNED = jnp.asarray([code < CODES["Posterize"] for code in range(len(CODES))])
+SIGNED = np.asarray([code < CODES["Posterize"] for code in range(len(CODES))])
 STEPS = np.arange(10) / 9
 MAGNITUDES = {"ShearX": 0.3 * STEPS, "ShearY": 0.3 * STEPS, "TranslateX": 150 / 331 * STEPS,
               "TranslateY": 150 / 331 * STEPS, "Rotate": 30 * STEPS, "Brightness": 0.9 * STEPS, "Color": 0.9 * STEPS,

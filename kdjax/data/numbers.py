@@ -5,6 +5,7 @@ training view draws one of them (the originals augment anew in each epoch).
 """
 import itertools
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -109,7 +110,7 @@ def _find(name: str, roots: list[Path]) -> Path | None:
     files = {"covtype": ("covtype.data.gz", "covtype.data")} | dict.fromkeys(HIGGS, ("HIGGS.csv.gz", "HIGGS.csv"))
     places = [root / file for root in roots for file in files.get(name, (name, name.replace("_", "-")))]
     own = Path(name).expanduser()
-    return next((place for place in (*places, own) if place.exists()), None)
+    return next((place for place in (*places, own) if os.path.exists(place)), None)
 
 
 def _has_wav(path: Path) -> bool:

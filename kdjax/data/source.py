@@ -46,7 +46,8 @@ def _images(cfg) -> Dataset:
                         f"{test.images.shape[1]}: set data.image_size")
     _check_crop(cfg, train.images.shape[1])
     mean, std = stats.resolve(cfg.stats, raw._replace(train=train))
-    return Dataset(raw.name, train, test, None, raw.num_classes, test.images.shape[1], mean, std)
+    return Dataset(raw.name, train, test, None, raw.num_classes, test.images.shape[1], mean, std,
+                   classes=raw.classes)
 
 
 def reduced(cfg, seed: int, data: Dataset) -> Dataset:
@@ -55,6 +56,9 @@ def reduced(cfg, seed: int, data: Dataset) -> Dataset:
     train = data.train
     rows, held_out = split_valid(len(train.labels), cfg.valid_size, seed)
     rows = first_per_class(train.labels, rows, cfg.per_class, getattr(cfg, "per_class_seed", 0))
+    if lost := {*train.labels.tolist()} - {*train.labels[rows].tolist()}:
+        raise UserError(f"data.valid_size={cfg.valid_size} leaves no training image of class {min(lost)}: hold out "
+                        "fewer")
     valid = _rows(train, held_out) if cfg.valid_size else None
     train = _rows(train, rows) if cfg.valid_size or cfg.per_class else train
     return data._replace(train=subset.share(train, getattr(cfg, "label_ratio", 1.0), seed), valid=valid)
@@ -142,7 +146,7 @@ def _read_path(path: Path, cfg) -> Raw:
                         "images as train/<class>/ and test/<class>/")
     if kind is npz:
         return npz.read(path)
-    options = {"size": cfg.image_size, "exif": getattr(cfg, "exif", "ignore")}
+    options = {"size": cfg.image_size, "exif": getattr(cfg, "exif", None) or "ignore"}
     if kind in OFFICIAL:
         options = {"verify": getattr(cfg, "verify", True)} if kind is cifar_archive else {"size": cfg.image_size}
     logging.getLogger(__name__).info("reading %s", path)

@@ -13,7 +13,8 @@ def classes(data: Dataset, ratio: float, seed: int) -> Dataset:
     if count >= data.num_classes:
         return data
     kept = np.sort(permutation(data.num_classes, seed, CLASSES)[:count])
-    return data._replace(train=_of(data.train, kept), test=_of(data.test, kept), num_classes=count)
+    names = tuple(data.classes[label] for label in kept) if data.classes else ()
+    return data._replace(train=_of(data.train, kept), test=_of(data.test, kept), num_classes=count, classes=names)
 
 
 def share(split, ratio: float, seed: int):

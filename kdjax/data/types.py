@@ -33,7 +33,7 @@ class Dataset(NamedTuple):
     """A data set ready for training. mean, std: per channel, of images scaled to 0 .. 1; valid: where asked for.
 
     Tables and spectrograms are float arrays that are taken as they are, with mean 0 and std 1. numbers: of a table, how
-    many leading columns are numbers; image_size: how many columns there are.
+    many leading columns are numbers; image_size: how many columns there are. classes: their names, where they have any.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Dataset(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     numbers: int = 0
+    classes: tuple[str, ...] = ()
 
 
 def check(raw: Raw, where: object) -> Raw:

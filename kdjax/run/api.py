@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from kdjax.config import check, file, milestones
 from kdjax.config.override import assign
 from kdjax.data import stats, types
 from kdjax.device import backend, processes
+from kdjax.errors import UserError
 from kdjax.models import Network, Variables
 from kdjax.run import folder, run
 from kdjax.run.result import summary
@@ -95,16 +97,19 @@ def train(config: ConfigDict | str, data: types.Dataset | None = None, *, quiet:
     return Result(Path(place), record)
 
 
-def dataset(train: tuple, test: tuple, *, num_classes: int | None = None, name: str = "arrays",
-            normalize: object = "auto") -> types.Dataset:
+def dataset(train: tuple, test: tuple, *, num_classes: int | None = None, classes: Sequence[str] = (),
+            name: str = "arrays", normalize: object = "auto") -> types.Dataset:
     """A data set from arrays. train, test: (images uint8 [N, S, S, 3], integer labels [N] from 0).
 
-    normalize: "auto" measures mean and std on the training images; or a pair of three means and three stds of images in
-    0 .. 1, or a name such as "imagenet". Raises UserError for what is no data set.
+    num_classes: that of the training labels or of `classes`, their names, where not given. normalize: "auto" measures
+    mean and std on the training images; or a pair of three means and three stds of images in 0 .. 1, or a name such as
+    "imagenet". Raises UserError for what is no data set.
     """
     splits = [types.Split(np.asarray(images), np.asarray(labels)) for images, labels in (train, test)]
-    classes = int(np.max(splits[0].labels)) + 1 if num_classes is None else num_classes
-    raw = types.check(types.Raw(name, *splits, classes), name)
+    count = num_classes or len(classes) or int(np.max(splits[0].labels)) + 1
+    raw = types.check(types.Raw(name, *splits, count, classes=tuple(classes)), name)
+    if classes and len(classes) != count:
+        raise UserError(f"{name} has {count} classes and {len(classes)} names of classes; give one each")
     mean, std = stats.resolve(normalize, raw)
-    return types.Dataset(name=name, train=raw.train, test=raw.test, valid=None, num_classes=classes,
-                         image_size=raw.test.images.shape[1], mean=mean, std=std)
+    return types.Dataset(name=name, train=raw.train, test=raw.test, valid=None, num_classes=count,
+                         image_size=raw.test.images.shape[1], mean=mean, std=std, classes=raw.classes)

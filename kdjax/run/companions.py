@@ -9,6 +9,7 @@ from kdjax.config.milestones import scaled
 from kdjax.device import processes
 from kdjax.device.processes import say
 from kdjax.errors import UserError
+from kdjax.run import curves
 from kdjax.run.folder import write_json
 from kdjax.run.result import summary
 
@@ -65,6 +66,9 @@ def compare(config, folder: Path, data, done: dict, run) -> dict:
     say("now the same student without a teacher")
     alone = run(vanilla_of(config, folder / "alone", config.student.name, config.train.epochs), data)
     done["alone"] = {k: alone[k] for k in ("last", "best")}
+    done["gain"] = done["last"]["top1"] - alone["last"]["top1"]
+    if config.log.plots:
+        processes.first(lambda: curves.draw(folder, done))
     processes.first(lambda: write_json(folder / "result.json", done))
     say("\n" + summary(done))
     return done

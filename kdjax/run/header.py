@@ -15,7 +15,9 @@ from kdjax.step.schedules import base_lr
 
 
 def revision() -> str:
-    """The git revision of the program, or "" outside a checkout."""
+    """The git revision of the program, or "" outside a checkout; a repository around an installed copy is not one."""
+    if not (Path(__file__).parents[2] / ".git").exists():
+        return ""
     ask = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         return subprocess.run(ask, capture_output=True, text=True, timeout=5).stdout.strip()

@@ -1,4 +1,4 @@
-"""What a run says and writes: the terminal, metrics.jsonl, TensorBoard, the curves."""
+"""What a run says and writes: the terminal, metrics.jsonl, TensorBoard."""
 from __future__ import annotations
 
 import json
@@ -73,7 +73,8 @@ class RunLog:
         if self.quiet:
             return
         with self.path.open("a") as f:
-            f.write(json.dumps({"kind": kind, "step": step, **{k: _number(v) for k, v in values.items()}}) + "\n")
+            told = {"kind": kind, "step": step, **{k: _number(v) for k, v in values.items()}}
+            f.write(json.dumps(told | {"time": round(time.time(), 3)}) + "\n")
         if self._wanted and self._board is None:
             self._board = _board(self.folder / "tensorboard")
         for name, value in values.items():
@@ -118,29 +119,6 @@ def _number(value):
 def _board(folder: Path):
     from tensorboardX import SummaryWriter
     return SummaryWriter(str(folder), flush_secs=10)
-
-
-def curves(folder: Path) -> None:
-    """curves.png from metrics.jsonl: losses by name and accuracies, by epoch."""
-    import matplotlib
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    rows = [r for r in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()) if r["kind"] == "epoch"]
-    if not rows:
-        return
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
-    epochs = [r["epoch"] for r in rows]
-    for name in [k for k in rows[0] if k.startswith("train_") and k not in ("train_top1", "train_seconds")]:
-        left.plot(epochs, [r.get(name) for r in rows], label=name.removeprefix("train_"))
-    for name in ("train_top1", "test_top1", "test_top5", "valid_top1"):
-        if name in rows[0]:
-            right.plot(epochs, [r.get(name) for r in rows], label=name)
-    left.set(xlabel="epoch", title="training loss terms")
-    right.set(xlabel="epoch", title="accuracy, %")
-    left.legend(), right.legend()
-    figure.tight_layout()
-    figure.savefig(folder / "curves.png", dpi=100)
-    plt.close(figure)
 
 
 class Speed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 import time
 from collections import deque
 
+import numpy as np
+
 from kdjax.device import processes
 from kdjax.errors import Stopped
 from kdjax.run import log
@@ -97,10 +99,11 @@ class StageLoop:
                "skipped": int(m["skipped"])}
         if self.main:
             row |= self.evaluations.after(self.stage.state, epoch, epoch == p.epochs, lambda: self.pause(epoch))
-        row |= {"seconds": round(seconds, 3)}
+        row |= {"seconds": round(seconds, 3), "images_per_second": round(self.speed.rate, 1),
+                "lr": float(p.rate(np.int32(self.stage.step - 1)))}
         self.run.log.record("epoch", p.offset + self.stage.step, row)
         self.remember(row)
-        numbers = {k: v for k, v in row.items() if isinstance(v, float)}
+        numbers = {k: v for k, v in row.items() if isinstance(v, float) and k not in ("images_per_second", "lr")}
         self.run.log.say(f"{p.name} epoch {epoch}/{p.epochs}  {log.named(numbers)}")
 
     def remember(self, row: dict) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from kdjax.tasks import Task
 
 @dataclasses.dataclass
 class Plan:
-    """One stage's length and objective. offset: steps of the stages before it."""
+    """One stage's length and objective. offset: steps of the stages before it. rate: the learning rate at its step."""
 
     name: str
     objective: Objective
@@ -32,6 +33,7 @@ class Plan:
     steps: int
     steps_per_epoch: int
     offset: int
+    rate: Callable
 
 
 def plan(config, task: Task, images: int) -> list[Plan]:
@@ -42,13 +44,16 @@ def plan(config, task: Task, images: int) -> list[Plan]:
         for stage in method.stages:
             rate = stage_lr(config, stage)
             steps = config.train.init_epochs * per_epoch
-            objective = Objective(task, sgd(config, lambda step, rate=rate: rate), stage, name, skip)
-            plans.append(Plan(f"{name}: {stage.name}", objective, config.train.init_epochs, steps, per_epoch, offset))
+            constant = lambda step, rate=rate: rate
+            objective = Objective(task, sgd(config, constant), stage, name, skip)
+            plans.append(Plan(f"{name}: {stage.name}", objective, config.train.init_epochs, steps, per_epoch, offset,
+                              constant))
             offset += steps
     steps = config.train.steps or config.train.epochs * per_epoch
-    tx = own_rates(sgd(config, learning_rate(config, steps)), task.rates, base_lr(config))
+    rate = learning_rate(config, steps)
+    tx = own_rates(sgd(config, rate), task.rates, base_lr(config))
     objective = Objective(task, tx, skip_bad_steps=skip)
-    return [*plans, Plan("main", objective, -(-steps // per_epoch), steps, per_epoch, offset)]
+    return [*plans, Plan("main", objective, -(-steps // per_epoch), steps, per_epoch, offset, rate)]
 
 
 def steps_per_epoch(config, images: int) -> int:
@@ -73,8 +78,10 @@ def refuse_tail(config, task: Task, data: Dataset, frozen: dict, plans: list[Pla
         for p in plans:
             term_names(config, p, state, data, frozen, batch=share)
     except UserError as error:
-        raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on ({error}); "
-                        "set config.data.drop_last=True, or a config.data.batch_size that leaves more") from None
+        reason = str(error).partition(":")[0]  # what follows is a remedy, which does not help here
+        raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on "
+                        f"({reason}); set config.data.drop_last=True, or a config.data.batch_size that leaves "
+                        "more") from None
 
 
 def stage_lr(config, stage) -> float:

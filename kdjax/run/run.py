@@ -10,7 +10,19 @@ from kdjax.data import source
 from kdjax.device import processes
 from kdjax.device.placement import Placement
 from kdjax.files.lock import run_lock
-from kdjax.run import companions, fingerprints, folder, header, log, normalising, result, resume, teachers
+from kdjax.run import (
+    companions,
+    curves,
+    fingerprints,
+    folder,
+    header,
+    log,
+    normalising,
+    provenance,
+    result,
+    resume,
+    teachers,
+)
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
@@ -98,7 +110,7 @@ def finish(this: Run, state: TrainState) -> dict:
     """Exports the student, writes result.json and the curves, prints the table."""
     nets, this.history["seconds"] = this.task.nets, this.seconds
     found = result.result(this.config, this.history, nets[this.task.exports()["student"]].network.name,
-                          ",".join(nets[name].network.name for name in this.frozen))
+                          ",".join(nets[name].network.name for name in this.frozen)) | provenance.of(this)
     processes.first(lambda: export(this, state, found))
     this.log.say(result.summary(found))
     return json.loads(json.dumps(found))
@@ -107,11 +119,11 @@ def finish(this: Run, state: TrainState) -> dict:
 def export(this: Run, state: TrainState, found: dict) -> None:
     """The files of a finished run."""
     metadata = {"dataset": this.data.name, "stats": (this.data.mean, this.data.std), "top1": found["last"]["top1"],
-                "method": list(this.task.methods)}
+                "method": list(this.task.methods), "classes": list(this.data.classes)}
     for name, net in this.task.exports().items():
         network, variables = this.task.nets[net].network, state.net(net)
         save_network(this.folder / name, network, variables, metadata)
         save_torch(this.folder / f"{name}.pth", network, variables)
     if this.config.log.plots:
-        log.curves(this.folder)
+        curves.draw(this.folder, found)
     folder.write_json(this.folder / "result.json", found)

@@ -122,7 +122,9 @@ class Context:
 
     def seen(self, role: str):
         """The Output of "student" or "teacher"; evaluations, which have one view, show it to both."""
-        net, view = self.sight.get(role, (role, "x"))
+        if role not in self.sight:
+            return self.forward(role)
+        net, view = self.sight[role]
         return self.forward(net, view if self.forward.shows(view) else "x")
 
     @property

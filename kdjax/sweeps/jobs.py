@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kdjax.config.parse import parse
 from kdjax.errors import UserError
-from kdjax.methods import canonical
+from kdjax.methods import canonical, chosen
 from kdjax.sweeps.spec import Spec
 from kdjax.tables import naming
 
@@ -47,16 +47,16 @@ def grid(spec: Spec) -> list[tuple[str, list[str], dict]]:
     """(name, arguments of kdjax.main, about) of every run; seeds outermost, so that a table fills evenly."""
     found: dict[str, tuple] = {}
     names, choices = list(spec.grid), list(itertools.product(*spec.grid.values()))
-    for seed, dataset, (teacher, student), method, chosen in itertools.product(
+    for seed, dataset, (teacher, student), method, values in itertools.product(
             spec.seeds, spec.datasets or ("",), spec.pairs, spec.methods, choices):
-        own = dict(zip(names, chosen))
+        own = dict(zip(names, values))
         arguments = ["--config", config_spec(spec, method, teacher, student, dataset, seed),
                      *settings(meant_for(method, spec.fields | spec.of.get(method, {}) | own))]
         config = load(arguments)
-        alone = config.method.name == "vanilla" and not config.method.names
-        about = {"method": naming.from_paper(method), "teacher": "" if alone else short(teacher), "student": student,
+        label = naming.method(list(chosen(config)), config.loss.alpha, config.program)
+        about = {"method": label, "teacher": "" if label == "vanilla" else short(teacher), "student": student,
                  "dataset": naming.dataset(config.data.dataset), "seed": seed}
-        parts = [method, "" if alone else about["teacher"], student, about["dataset"],
+        parts = [method, about["teacher"], student, about["dataset"],
                  *(f"{field.split('.')[-1]}={value}" for field, value in own.items()), f"s{seed}"]
         name = safe("-".join(map(str, filter(None, parts))))
         if found.setdefault(name, (arguments, about))[0] != arguments:

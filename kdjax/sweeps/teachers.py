@@ -12,6 +12,7 @@ from kdjax.sweeps import jobs
 from kdjax.sweeps.jobs import Job
 from kdjax.sweeps.spec import Spec
 from kdjax.tables import naming
+from kdjax.tasks import TAUGHT
 from kdjax.weights.folder import DESCRIPTION
 
 APART = ("teacher.", "loss.", "method.", "train.epochs", "train.steps", "train.init", "student.", "experiment.")
@@ -27,7 +28,7 @@ class Teachers:
         """The jobs that make the run's teachers; changes `arguments` and `config` to use what they make."""
         if config.experiment.compare:
             self.point(arguments, config, "experiment.compare", False)
-        if not any(find(method).needs_teacher for method in chosen(config)):
+        if config.program not in TAUGHT or not any(find(method).needs_teacher for method in chosen(config)):
             return []
         if config.teacher.train_epochs and not config.teacher.checkpoint:
             return [self.trained(arguments, config, config.teacher.name, config.teacher.train_epochs)]

@@ -1,27 +1,42 @@
 """One job's process: its environment, its log, and its end when the sweep ends."""
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from kdjax.device.start import STARTED
+
 PACKAGE = Path(__file__).resolve().parents[2]
 TRAVEL = ("JAX_", "PYTHON", "XLA_", "KDJAX_", "TFDS_")
-DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+# What a job's process does first, then it becomes the program. (Not a preexec_fn: Python code between fork and exec may
+# deadlock beside the threads of JAX or Ray.) 1 is PR_SET_PDEATHSIG of Linux, 15 SIGTERM.
+FIRST = """
+import ctypes, os, sys
+parent, cores, program = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 15)
+    if os.getppid() != parent:
+        sys.exit(143)
+if cores:
+    os.sched_setaffinity(0, [int(core) for core in cores.split(",")])
+os.execv(program[0], program)
+"""
 
 
 def environment(folder: Path, **own: str) -> dict[str, str]:
     """The variables of a job: this package first on the path, and one cache of compiled programs for all jobs.
 
-    A cache that the person has chosen stays. own: the slot's (which GPU).
+    What this process has settled for itself (device/start.py) the job settles anew: it has another device, or fewer
+    cores. A cache that the person has chosen stays. own: the slot's (which GPU).
     """
     path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
-    shared = {"JAX_COMPILATION_CACHE_DIR": str((folder / ".compiled").resolve()),
-              "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5", "PYTHONUNBUFFERED": "1"}
-    return {**shared, **os.environ, "PYTHONPATH": path, **own}
+    shared = {"KDJAX_COMPILATION_CACHE": str((folder / ".compiled").resolve()), "PYTHONUNBUFFERED": "1"}
+    settled = {STARTED, *os.environ.get(STARTED, "").split()}
+    inherited = {name: value for name, value in os.environ.items() if name not in settled}
+    return {**shared, **inherited, "PYTHONPATH": path, **own}
 
 
 def travelling(folder: Path) -> dict[str, str]:
@@ -33,9 +48,10 @@ def start(program: list[str], log: Path, env: dict[str, str], cores: frozenset[i
     """The program as a process of its own session, so that a terminal's Ctrl-C reaches only the sweep, which stops its
     runs politely. A sweep that is killed outright takes its runs with it: they get SIGTERM, save and end."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    first = [sys.executable, "-S", "-c", FIRST, str(os.getpid()), ",".join(map(str, sorted(cores)))]
     with log.open("ab") as out:
-        return subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env,
-                                start_new_session=True, preexec_fn=_prepare(cores))
+        return subprocess.Popen([*first, *program], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                env=env, start_new_session=True)
 
 
 def run(program: list[str], log: str, env: dict[str, str]) -> int:
@@ -46,15 +62,6 @@ def run(program: list[str], log: str, env: dict[str, str]) -> int:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-
-
-def _prepare(cores: frozenset[int]):
-    def prepare():
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGTERM)
-        if cores and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, cores)
-    return prepare
 
 
 def last_words(log: Path) -> str:

@@ -6,21 +6,21 @@ agreement.json beside the sha256 of the student's weights, so that it is measure
 from __future__ import annotations
 
 import json
-import types
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from kdjax import weights
+from kdjax.config.fields import FIELDS, default
 from kdjax.data import source
 from kdjax.errors import UserError
 from kdjax.files.atomic import atomic_write_text
 from kdjax.tables.forward import outputs
 from kdjax.tables.runs import Record, load
+from kdjax.weights.folder import recorded_stats
 
 BINS = 15
-DATA = ("dataset", "dir", "download", "stats", "verify", "image_size", "per_class", "valid_size", "cache_dir")
 
 
 def top1_agreement(student: np.ndarray, teacher: np.ndarray) -> float:
@@ -82,8 +82,7 @@ def measure(record: Record, held: dict) -> dict:
         return found
     key = (str(path), record.fields.get("teacher.name"), id(data))
     if key not in held:
-        name = record.fields.get("teacher.name") if Path(path).is_file() else None
-        teacher, theirs = weights.load(path, name=name or None)
+        teacher, theirs = weights.load(path, name=teacher_name(record, path))
         held[key] = outputs(teacher, theirs, data.test.images, data.mean, data.std)
     return found | {"teacher_agreement": top1_agreement(own, held[key]), "teacher_kl": divergence(own, held[key])}
 
@@ -96,14 +95,26 @@ def check_accuracy(record: Record, logits: np.ndarray, labels: np.ndarray) -> No
 
 
 def dataset(record: Record, held: dict):
-    """The run's data set."""
-    fields = {name: record.fields.get(f"data.{name}") for name in DATA} | {"download": False}
-    if not fields["dataset"]:
+    """The run's data set, as its config describes it."""
+    fields = default()
+    fields.update_from_flattened_dict({name: value for name, value in record.fields.items()
+                                       if name in FIELDS and name.startswith("data.")} | {"data.download": False})
+    if "data.dataset" not in record.fields:
         raise UserError("its config.json does not say on which data it was trained")
-    key = tuple(sorted((k, str(v)) for k, v in fields.items()))
+    fields.data.allow_empty_classes = True
+    if fields.data.stats == "teacher":
+        fields.data.stats = recorded_stats(record.folder)
+    seed = record.seed if fields.data.class_ratio != 1 or fields.data.valid_size else 0  # what the seed chooses
+    key = (fields.data.to_json(), seed)
     if key not in held:
-        held[key] = source.load(types.SimpleNamespace(**fields), seed=0)
+        held[key] = source.load(fields.data, seed)
     return held[key]
+
+
+def teacher_name(record: Record, path: str) -> str | None:
+    """The network of a torch file, as config.json says; never code: that file may be anybody's, and nobody typed it."""
+    name = record.fields.get("teacher.name")
+    return name if Path(path).is_file() and isinstance(name, str) and name and ":" not in name else None
 
 
 def teacher_path(record: Record) -> str | None:

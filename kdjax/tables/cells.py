@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 from kdjax.config.fields import FIELDS
+from kdjax.methods import METHODS
 from kdjax.tables import published, statistics
 from kdjax.tables.runs import Record
 from kdjax.tables.statistics import Difference, Summary
@@ -86,10 +87,19 @@ def meaning(record: Record, repeats: bool = True) -> dict:
     outside = (*OUTSIDE, *(REPEATS if repeats else ()))
     under = lambda name: any(name == part or name.startswith(f"{part}.") for part in outside)
     harmless = lambda name: name in FIELDS and FIELDS[name].may_change in BOOKKEEPING
-    found = {k: v for k, v in (defaults() | record.fields).items() if not (under(k) or harmless(k))}
+    fields = {k: v for k, v in (defaults() | record.fields).items() if not idle(k, record.method.split("+"))}
+    found = {k: v for k, v in fields.items() if not (under(k) or harmless(k))}
     if record.fields.get("teacher.checkpoint") and record.teacher_top1 is not None:
         found["teacher top-1"] = round(record.teacher_top1, 2)
     return found
+
+
+def idle(field: str, methods: list[str]) -> bool:
+    """Whether a field means nothing to these methods: another method's settings; a teacher's, for a student alone."""
+    block, *rest = field.split(".")
+    if methods == ["vanilla"] and block in ("method", "teacher", "loss"):
+        return field != "loss.gamma"
+    return block == "method" and len(rest) > 1 and rest[0] in METHODS and rest[0] not in methods
 
 
 @functools.cache

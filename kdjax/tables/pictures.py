@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import json
 import re
-import types
 from pathlib import Path
 
 import numpy as np
 
 from kdjax import weights
+from kdjax.config import default
 from kdjax.data import source
 from kdjax.run.accuracy import check_classes
 from kdjax.run.analysis import class_logits, correlation_difference
@@ -19,14 +19,14 @@ FEW = 20  # classes of the second t-SNE
 
 def load(args):
     """The data set of the command line."""
-    return source.load(types.SimpleNamespace(
-        dataset=args.dataset, dir=args.data_dir, download=False, stats=args.stats, verify=True, image_size=None,
-        per_class=0, valid_size=0, cache_dir=""), seed=0)
+    fields = default().data
+    fields.update({"dataset": args.dataset, "dir": args.data_dir, "stats": args.stats, "allow_empty_classes": True})
+    return source.load(fields, seed=0)
 
 
 def outputs(path: str, args, data, feature: str = "logits") -> tuple[str, np.ndarray]:
     """(the checkpoint's name for titles and files, its outputs on the test images)."""
-    net, variables = weights.load(path, name=args.model if Path(path).is_file() else None)
+    net, variables = weights.load(path, name=args.model)
     check_classes(net, data.num_classes, data.name)
     kind = Path(path).name if Path(path).is_dir() else Path(path).parent.name
     name = kind if kind not in ("student", "") else Path(path).resolve().parent.name

@@ -63,7 +63,7 @@ def build(folders: list[Path], other: str = "") -> Report:
     """The report of all runs in and under `folders`, beside the table `other` where one is given."""
     records, copies = cells.distinct(without_teachers(runs.collect(folders)))
     found = cells.cells(records)
-    notes = [COPIES.format(record.folder) for record in copies] + cautions(found)
+    notes = [COPIES.format(record.folder) for record in copies if record.folder.name != "alone"] + cautions(found)
     if other and not against.attach(found, other):
         raise UserError(f"no row of {other} is about a method, pair and data set of these runs")
     return Report(found, records, notes, Path(other.partition(":")[0]).name)

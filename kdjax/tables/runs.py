@@ -127,8 +127,10 @@ def identity(fields: dict, result: dict) -> dict:
     names = [names] if isinstance(names, str) else [str(name) for name in names or ["unknown"]]
     teacher = str(result.get("teacher") or fields.get("teacher.name") or "")
     dataset = str(fields.get("data.dataset") or result.get("dataset") or "")
-    return dict(method=naming.method(names, number(fields.get("loss.alpha")) or 0.0),
-                teacher="" if names == ["vanilla"] else teacher or naming.path_name(fields.get("teacher.checkpoint")),
+    program = str(fields.get("program") or result.get("program") or "distil")
+    method = naming.method(names, number(fields.get("loss.alpha")) or 0.0, program)
+    teacher = teacher or naming.path_name(fields.get("teacher.checkpoint"))
+    return dict(method=method, teacher="" if method == "vanilla" else teacher,
                 student=str(result.get("student") or fields.get("student.name") or ""),
                 dataset=naming.dataset(dataset), seed=int(number(fields.get("seed", result.get("seed"))) or 0))
 

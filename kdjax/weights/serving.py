@@ -110,8 +110,8 @@ def metadata(source: str | os.PathLike) -> dict:
         return {}
 
 
-def _shape(net: Network) -> tuple[int, int, int]:
-    return net.image_size, net.image_size, 3
+def _shape(net: Network) -> tuple[int, ...]:
+    return net.input_shape
 
 
 def _kind(normalization: Normalization | None) -> type:

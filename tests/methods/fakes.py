@@ -37,6 +37,7 @@ def config(**method):
     c.data.batch_size, c.method.feat_dim = B, 7
     c.method.crd.update({"num_negatives": 9, "queue_size": 2 * B})
     c.method.rrd.update({"num_negatives": 9, "queue_size": 2 * B})
+    c.method.proto.update({"num_clusters": (4, 6), "num_negatives": 2, "align": "linear", "restarts": 1})
     for block, options in method.items():
         c.method[block].update(options)
     return c
@@ -60,6 +61,28 @@ def labels():
 def batch(**more):
     index = jnp.arange(B) * 3
     return Batch({}, labels()[index], index, jnp.float32(1))._replace(**more)
+
+
+class Look(typing.NamedTuple):
+    """What `at_epoch` sees of the training set: noise."""
+
+    method: typing.Any
+    epoch: int = 10
+    key: jax.Array = jax.random.key(5)
+
+    def features(self, net, tap="embedding", split="train"):
+        return jax.random.normal(jax.random.key(6), (N, *getattr(self.method.teacher.feature_shapes, tap)))
+
+    def labels(self, split="train"):
+        return labels()
+
+
+def memory(method):
+    """A method's memory before a later epoch."""
+    now = method.init_memory(jax.random.key(3), labels())
+    for epoch in (1, 10):
+        now = method.at_epoch(Look(method, epoch), now)
+    return now
 
 
 def variables(method):

@@ -12,8 +12,8 @@ import kdjax
 from kdjax.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TINY = {"train.epochs": 2, "student.name": "wrn_10_1", "data.batch_size": 8, "log.tensorboard": False,
-        "log.plots": False}
+TINY = {"train.epochs": 2, "optim.schedule.scale": True, "student.name": "wrn_10_1", "data.batch_size": 8,
+        "log.tensorboard": False, "log.plots": False}
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,19 @@
 import json
 import shutil
 import time
+import types
 
 import jax
 import pytest
+import torch
 
-from kdjax import config, evaluate, models
+from kdjax import config, evaluate, models, weights
 from kdjax.errors import UserError
 from kdjax.run import checkup, teachers
+from kdjax.tables import agreement
 from kdjax.weights import convert
 from kdjax.weights import folder as export
+from tests.weights.torch_files import save
 
 SENTENCE = "a file's word imports no code"
 
@@ -96,6 +100,19 @@ def test_doctor_does_not_import_what_lies_in_teachers(stranger, extra):
     stranger(f"{module}:Net", "teachers/wrn")
     findings = list(checkup.teachers(config.default()))
     assert not ran() and [f.good for f in findings] == [False] and SENTENCE in findings[0].text
+
+
+def test_a_run_s_own_config_names_no_code_to_whoever_measures_it(tmp_path, extra):
+    """config.json is a file like any other: its teacher.name is nobody's typed word."""
+    module, ran = extra
+    save(tmp_path / "x.pth", {"model": {"conv.weight": torch.zeros(4, 3, 3, 3), "fc.weight": torch.zeros(10, 4)}})
+    for name in (f"{module}:Net", [f"{module}:Net"], 7, ""):
+        record = types.SimpleNamespace(fields={"teacher.name": name})
+        with pytest.raises(UserError, match="no network"):
+            weights.load(tmp_path / "x.pth", name=agreement.teacher_name(record, tmp_path / "x.pth"))
+    assert not ran()
+    record = types.SimpleNamespace(fields={"teacher.name": "resnet8"})
+    assert agreement.teacher_name(record, tmp_path / "x.pth") == "resnet8"
 
 
 def test_the_converter_does_not_build_what_lies_where_it_would_write(stranger, extra):

@@ -138,7 +138,6 @@ def test_a_pre_stage_leaves_other_methods_adapters_alone():
 
 # ---------------------------------------------------------------- replicas
 
-@pytest.fixture(scope="module")
 def halves():
     """(what two replicas give, what each half gives alone)."""
     the_task, whole = task(), batch()
@@ -149,8 +148,8 @@ def halves():
     return replicated_gradients(objective, state, held, whole, None, 2), alone
 
 
-def test_replicas_average_gradients_and_terms_and_keep_the_first_one_s_statistics(halves):
-    (grads, got), ((grads_0, got_0), (grads_1, got_1)) = halves
+def test_replicas_average_gradients_and_terms_and_keep_the_first_one_s_statistics():
+    (grads, got), ((grads_0, got_0), (grads_1, got_1)) = halves()
     mean = lambda a, b: jax.tree.map(lambda x, y: (x + y) / 2, a, b)
     close(grads, mean(grads_0, grads_1))
     close(got.terms, mean(got_0.terms, got_1.terms))

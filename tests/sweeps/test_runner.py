@@ -121,10 +121,16 @@ def test_a_killed_sweep_takes_its_runs_with_it(tmp_path):
 
 
 def test_all_jobs_share_one_cache_of_compiled_programs_unless_one_is_chosen(tmp_path, monkeypatch):
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    assert work.environment(tmp_path)["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / ".compiled")
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/mine")
-    assert work.environment(tmp_path)["JAX_COMPILATION_CACHE_DIR"] == "/mine"
+    monkeypatch.delenv("KDJAX_COMPILATION_CACHE", raising=False)
+    assert work.environment(tmp_path)["KDJAX_COMPILATION_CACHE"] == str(tmp_path / ".compiled")
+    monkeypatch.setenv("KDJAX_COMPILATION_CACHE", "/mine")
+    assert work.environment(tmp_path)["KDJAX_COMPILATION_CACHE"] == "/mine"
+
+
+def test_a_job_settles_its_devices_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("KDJAX_STARTED", "XLA_FLAGS MALLOC_ARENA_MAX")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    assert not {"KDJAX_STARTED", "XLA_FLAGS"} & set(work.environment(tmp_path))
 
 
 def test_every_gpu_gets_one_run_and_shared_ones_share_their_memory(tmp_path, monkeypatch):

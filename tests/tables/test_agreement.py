@@ -71,3 +71,17 @@ def test_a_student_that_alone_is_not_what_was_evaluated_is_not_measured(trained,
     (folder / "result.json").write_text(json.dumps(result))
     report.main([str(folder), "--agreement"])
     assert "the run says" in capsys.readouterr().out and not (folder / "agreement.json").exists()
+
+
+def test_code_that_a_run_folder_names_is_not_run(trained, tmp_path, monkeypatch, capsys):
+    """A run folder may come from a stranger: config.json must not choose what is imported."""
+    folder = trained[0]
+    (tmp_path / "evil_module.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "teacher.pth").write_bytes(b"x")
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["teacher"] |= {"name": "evil_module:Evil", "checkpoint": str(tmp_path / "teacher.pth")}
+    config["config"]["student"]["name"] = config["config"]["method"]["name"] = "evil_module:Evil"
+    (folder / "config.json").write_text(json.dumps(config))
+    report.main([str(folder), "--agreement"])
+    assert not (tmp_path / "ran").exists() and "is not measured" in capsys.readouterr().out

@@ -171,3 +171,23 @@ def test_nothing_to_report_is_one_sentence(tmp_path):
         report.main([str(tmp_path)])
     with pytest.raises(UserError, match="is not a folder"):
         report.main([str(tmp_path / "nowhere")])
+
+
+def test_another_program_is_another_row_and_no_student_alone(make_run, tmp_path, capsys):
+    make_run("ds", method="vanilla", program="double_student", tops=(1.0, 75.0), **{"teacher.name": "resnet56"})
+    make_run("alone", method="vanilla", tops=(1.0, 70.0))
+    found = cells(capsys, tmp_path / "runs")
+    assert sorted((c["method"], c["teacher"]) for c in found) == [("double_student", "resnet56"), ("vanilla", "")]
+    assert one(found, "double_student")["gain"] == pytest.approx(5.0)
+
+
+def test_settings_of_other_methods_split_no_row_and_those_of_its_own_do(make_run, tmp_path, capsys):
+    make_run("a", method="vanilla", tops=(1.0, 70.0), **{"method.itrd.alpha": 1.01, "loss.kd_temperature": 2.0})
+    make_run("b", method="vanilla", tops=(1.0, 70.0))  # the same training once more, beside another method
+    make_run("c", method="vanilla", seed=1, tops=(1.0, 71.0), **{"method.crd.num_negatives": 64})
+    make_run("d", method="itrd", tops=(1.0, 72.0), **{"method.itrd.alpha": 1.01})
+    make_run("e", method="itrd", seed=1, tops=(1.0, 73.0), **{"method.itrd.alpha": 1.5})
+    found = cells(capsys, tmp_path / "runs")
+    assert one(found, "vanilla")["n"] == 2 and one(found, "vanilla")["mean"] == 70.5
+    assert sorted(c["variant"] for c in found if c["method"] == "itrd") == [
+        "method.itrd.alpha=1.01", "method.itrd.alpha=1.5"]

@@ -3,9 +3,11 @@ import argparse
 import collections
 import datetime
 import enum
+import functools
 import json
 import os
 import pathlib
+import re
 
 import jax
 import numpy as np
@@ -64,7 +66,9 @@ BESIDE = {
     "a default dict": collections.defaultdict(list, {"a": [1]}), "keys of other kinds": {(1, 2): 3, Phase.TRAIN: 4},
     "an ordered dict of tuples": collections.OrderedDict([((1, 2), {3})]), "a slice": slice(1, 2),
     "a complex tensor": torch.zeros(2, dtype=torch.complex64), "an error": ValueError("x"),
-    "a sparse tensor": torch.zeros(3).to_sparse(),
+    "a sparse tensor": torch.zeros(3).to_sparse(), "a pattern": re.compile("x"), "a zip": zip([1], [2]),
+    "a file's state": os.stat("."), "a partial": functools.partial(int, base=2),
+    "a module's class": argparse.ArgumentParser,
 }
 
 
@@ -119,6 +123,15 @@ def test_nothing_beside_the_weights_is_imported_or_called(tmp_path, monkeypatch)
         assert checkpoint.read(path).state_dict["w"].shape == (2, 2)
 
 
+def test_parameters_with_attributes_are_weights(tmp_path):
+    tensors = dict(state())
+    tensors["fc.weight"] = torch.nn.Parameter(tensors["fc.weight"])
+    tensors["fc.weight"].note = "x"
+    tensors["fc.bias"] = tensors["fc.bias"].clone()
+    tensors["fc.bias"].note = "x"
+    comes_back(save(tmp_path / "x.pth", {"model": tensors}))
+
+
 # Around the weights ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("prefix", [
@@ -140,6 +153,13 @@ def test_counters_of_averaged_models_are_left_out_and_said(tmp_path, counter, pr
     obj = {"model": prefixed(prefix, state()) | {counter: torch.tensor(7)}}
     metadata = comes_back(save(tmp_path / "x.pth", obj))
     assert counter in metadata["left_out"] and any(counter in note for note in metadata["notes"])
+
+
+def test_wrappers_around_single_layers_are_taken_out(tmp_path):
+    inside = lambda key: key.replace("layer2.", "layer2._orig_mod.").replace("fc.", "fc._checkpoint_wrapped_module.")
+    wrapped = {f"module.{inside(key)}": value for key, value in state().items()}
+    metadata = comes_back(save(tmp_path / "x.pth", {"model": wrapped}))
+    assert metadata["prefix"] == "module." and "_orig_mod" in metadata["left_out"]
 
 
 def test_prefixes_around_some_keys_only_are_refused(tmp_path):

@@ -144,8 +144,27 @@ def _annotated(split: Path, annotations: Path, classes: list[str]) -> Listing:
 def _read_split(root: Path, split: Path, classes: list[str], decoder: images.Decoder) -> Split:
     found, inside = listing(split, classes), root.resolve()
     _refuse_others([file for file, _ in found], split, inside)
-    decoded = (decoder(_contents(file, inside), file) for file, _ in found)
+    decoded = _decoded([file for file, _ in found], split, inside, decoder)
     return Split(images.stack(decoded, len(found), split), np.array([label for _, label in found], np.int32))
+
+
+def _decoded(found: list[Path], split: Path, inside: Path, decoder: images.Decoder) -> Iterator[np.ndarray]:
+    """The images; UserError for the first that is broken, which says how many others are."""
+    for row, file in enumerate(found):
+        try:
+            yield decoder(_contents(file, inside), file)
+        except UserError as error:
+            others = sum(not _is_whole(other, inside, decoder) for other in found[row + 1:])
+            more = f" ({others:,} of the other files in {split} cannot be used either)" if others else ""
+            raise UserError(f"{error}{more}") from error
+
+
+def _is_whole(file: Path, inside: Path, decoder: images.Decoder) -> bool:
+    try:
+        decoder(_contents(file, inside), file)
+    except UserError:
+        return False
+    return True
 
 
 def _refuse_others(found: list[Path], split: Path, inside: Path) -> None:

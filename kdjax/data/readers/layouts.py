@@ -19,6 +19,9 @@ def refuse_type(dtype: np.dtype, where: str, key: str) -> None:
         line = f"{key} = {key}.astype(int)" if _are_labels(key) else f"{key} = (255 * {key}).round().astype('uint8')"
         more = "" if _are_labels(key) else ", if they lie in 0 .. 1"
         raise UserError(f"{where} holds {dtype}, not integers: save it again after `{line}`{more}")
+    if dtype.kind in "US" and _are_labels(key):
+        raise UserError(f"{where} holds names, not integers: number the classes of both splits, for example with "
+                        f"`classes = sorted(set({key}))` and `{key} = [classes.index(name) for name in {key}]`")
     raise UserError(f"{where} holds {dtype}, not integers: images are uint8 and labels are integers")
 
 
@@ -36,6 +39,9 @@ def images(array: np.ndarray, where: str, key: str, notes: dict[str, None]) -> n
     if array.ndim == 4 and array.shape[3] == 1:
         notes["its images are grey and were read as three equal channels"] = None
         array = np.broadcast_to(array, (*array.shape[:3], 3))
+    if array.ndim == 4 and _images_last(*array.shape):
+        raise UserError(f"{where} has its images last {list(array.shape)}: save it again after "
+                        f"`{key} = {key}.transpose(3, 0, 1, 2)`")
     if array.ndim == 4 and array.shape[3] == 4:
         raise UserError(f"{where} has four channels: save it again after `{key} = {key}[..., :3]` if the fourth is "
                         "transparency")
@@ -71,6 +77,10 @@ def _eight_bits(array: np.ndarray, where: str, key: str) -> np.ndarray:
         raise UserError(f"{where} holds {array.dtype} of {low} to {high}, but images must be uint8: save it again "
                         f"after {cure}")
     return array.astype(np.uint8, copy=False)
+
+
+def _images_last(height: int, width: int, channels: int, count: int) -> bool:
+    return height == width and channels in CHANNELS and count not in CHANNELS
 
 
 def _are_labels(key: str) -> bool:

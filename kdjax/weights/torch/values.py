@@ -16,10 +16,13 @@ STORAGES = {
     "BoolStorage": "?", "ComplexFloatStorage": "<c8", "ComplexDoubleStorage": "<c16", "QInt8Storage": "i1",
     "QUInt8Storage": "u1", "QInt32Storage": "<i4"}
 ACTING = {"os", "posix", "nt", "sys", "subprocess", "shutil", "runpy", "importlib", "pty", "ctypes", "socket", "pdb"}
+TENSORS = {"torch.Tensor", "torch._tensor.Tensor", "torch.nn.parameter.Parameter", "torch.nn.Parameter"}
 OPENING = {"io.open", "_io.open", "io.open_code", "_io.open_code", "io.FileIO", "_io.FileIO"}
 BUILTINS = ("builtins", "__builtin__")
 PLAIN = {"set", "frozenset", "list", "dict", "tuple", "int", "long", "float", "bool", "str", "unicode", "bytes",
-         "bytearray", "complex", "slice", "range", "xrange", "object", "type", "getattr", "Ellipsis", "NotImplemented"}
+         "bytearray", "complex", "slice", "range", "xrange", "object", "type", "getattr", "Ellipsis", "NotImplemented",
+         "iter", "enumerate", "zip", "map", "filter", "reversed", "property", "staticmethod", "classmethod", "super"}
+RECORDS = {"stat_result", "statvfs_result", "terminal_size", "times_result", "uname_result", "_Environ"}  # of os
 
 
 class Refused(Exception):
@@ -75,9 +78,9 @@ def named(module: str, name: str) -> Global:
 def acts(name: str) -> bool:
     """Whether a global would do something, rather than make a value."""
     module, _, rest = name.partition(".")
-    if module in BUILTINS:
-        return rest.split(".")[0] not in PLAIN and not rest.endswith(("Error", "Exception", "Warning"))
-    return module in ACTING or name in OPENING
+    if rest.endswith(("Error", "Exception", "Warning")) or rest in RECORDS:
+        return False
+    return rest.split(".")[0] not in PLAIN if module in BUILTINS else module in ACTING or name in OPENING
 
 
 def called(function: Any, args: Any) -> Any:
@@ -118,6 +121,11 @@ def _tensor(storage, offset, shape, strides, *_) -> Tensor | Opaque:
     if not isinstance(storage, Storage) or len(shape) != len(strides) or len(shape) > 8:
         raise ValueError("a tensor's shape and strides do not fit")
     return Tensor(storage, _count(offset), tuple(map(_count, shape)), tuple(map(_count, strides)))
+
+
+def _subclass(function: Any, cls: Any, args: Any) -> Any:
+    """A tensor with attributes of its own; one of another class is a placeholder."""
+    return called(function, args) if name_of(cls) in TENSORS else Opaque(name_of(cls) or "something")
 
 
 def stored(target: dict, items: list) -> None:
@@ -165,6 +173,9 @@ CALLS = {
     "torch._utils._rebuild_tensor": _tensor,  # torch 0.3 and older
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+    "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": lambda tensor, *_: tensor,
+    "torch._tensor._rebuild_from_type_v2": lambda function, cls, args, *_: _subclass(function, cls, args),
     "torch.Size": _size,
     "numpy.core.multiarray.scalar": _numpy_scalar,
     "numpy._core.multiarray.scalar": _numpy_scalar,

@@ -17,8 +17,10 @@ DISTILLERS = ("student", "teacher")  # mdistiller
 ENCODERS = ("encoder_distill_q", "encoder_q", "encoder_k", "base_encoder")  # i-Mix and DS-SRD; the first that is there
 EXTRAS = ("auxiliary_classifier", "auxiliary", "proj_head")  # HSAKD, SSKD
 WRAPPERS = ("module", "_orig_mod")  # DataParallel, torch.compile
+INSIDE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # around layers too, so anywhere in a key
 COUNTERS = ("n_averaged", "num_updates", "decay", "initted", "step")  # averaged models
-SYNONYMS = (("downsample", "shortcut"), ("fc", "linear", "classifier", "head", "last_linear"))
+SYNONYMS = (("downsample", "shortcut", "convShortcut", "conv_shortcut"),
+            ("fc", "linear", "classifier", "head", "last_linear", "output", "logits"))
 MOST_HEADS = 4
 
 
@@ -39,7 +41,8 @@ def unwrapped(tensors: dict[str, Tensor], part: str | None = None) -> list[Candi
     """The candidates. part: which of several networks in one file; UserError where there is none of that name, and for
     wrappers around some of the keys only."""
     found = [Candidate(tensors)]
-    while inner := _without_counters(found[-1]) or _part(found[-1], part) or _without_prefix(found[-1]):
+    while inner := (_without_counters(found[-1]) or _part(found[-1], part) or _without_prefix(found[-1])
+                    or _without_inside(found[-1])):
         found.append(inner)
     if part and not any(candidate.part for candidate in found):
         raise UserError(f"holds one network, so there is no part {part!r}; leave --part out.")
@@ -81,6 +84,16 @@ def _without_prefix(candidate: Candidate) -> Candidate | None:
     if len(heads) > 1 or not all("." in key for key in candidate.tensors):
         return None
     return candidate._replace(tensors=_under(candidate.tensors, head), prefix=f"{candidate.prefix}{head}.")
+
+
+def _without_inside(candidate: Candidate) -> Candidate | None:
+    """Wrappers around single layers, taken out of the middle of the keys; None without any, or where keys collide."""
+    words = [word for word in INSIDE if any(word in key.split(".") for key in candidate.tensors)]
+    plain = {".".join(word for word in key.split(".") if word not in words): tensor
+             for key, tensor in candidate.tensors.items()}
+    if not words or len(plain) != len(candidate.tensors):
+        return None
+    return candidate._replace(tensors=plain, left_out=(*candidate.left_out, *words))
 
 
 def _part(candidate: Candidate, part: str | None) -> Candidate | None:

@@ -1,0 +1,45 @@
+"""The benchmarks' own arithmetic: the page from figures, and the check that fails when a ratio fell."""
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from benchmarks import page
+
+STEP = {"rows": [{"pair": "a/b", "method": "kd", "ms": {"kdjax": 100.0, "torch": 120.0, "kdjax given": 50.0}}]}
+RUN = {"pair": "a/b", "dataset": "digits", "epochs": 2,
+       "rows": {"kd": {"torch": 30.0, "kdjax": 20.0, "kdjax cached": 10.0}},
+       "total": {"torch": 30.0, "kdjax": 20.0, "kdjax cached": 10.0}}
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "RESULTS", tmp_path)
+    for name, figures in (("step", STEP), ("run", RUN)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(figures))
+    return tmp_path
+
+
+def test_the_page_shows_the_figures_and_leaves_the_rest(results):
+    text = page.write("# Speed\n<!-- step -->\nold\n<!-- end -->\nkept\n<!-- growth -->\nnot measured\n<!-- end -->\n")
+    assert "| a -> b | kd | 100.0 | 120.0 | 50.0 | 1.20 |" in text
+    assert "old" not in text
+    assert "kept" in text and "not measured" in text
+    assert page.write(text) == text
+
+
+def test_a_ratio_that_falls_by_more_than_a_tenth_fails(results):
+    now = page.ratios()
+    assert now == {"step a/b kd: torch / kdjax": 1.2, "step a/b kd: torch / kdjax given": 2.4, "run kdjax": 1.5,
+                   "run kdjax cached": 3.0}
+    assert page.fallen(now, now) == []
+    assert page.fallen({**now, "run kdjax": 1.66}, now) == []
+    assert page.fallen({**now, "run kdjax": 1.68}, now) == ["run kdjax: 1.50, accepted 1.68"]
+
+
+def test_the_page_has_a_place_for_every_table():
+    text = page.PAGE.read_text()
+    for name in page.TABLES:
+        assert f"<!-- {name} -->\n" in text
