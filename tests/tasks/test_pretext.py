@@ -133,7 +133,8 @@ def test_every_method_trains_a_weak_student_with_and_without_mixing(method):
 
 @pytest.mark.parametrize(("fields", "say"), [
     ({"method": "moco", "imix": "imixup"}, "use mocon"), ({"method": "byol", "imix": "icutmix"}, "no box"),
-    ({"method": "mocon", "queue_size": 4}, "smaller than the 8 keys"), ({"method": "byol", "bn_groups": 3}, "does not divide")])
+    ({"method": "mocon", "queue_size": 4}, "smaller than the 8 keys"),
+    ({"method": "byol", "bn_groups": 3}, "does not divide")])
 def test_what_cannot_be_computed_is_refused_in_a_sentence(fields, say):
     with pytest.raises(UserError, match=say):
         built(**fields)
