@@ -74,7 +74,7 @@ def build(name: str, *, num_classes: int, image_size: int = 32) -> Network:
     work; VGG pools once more at exactly 64, as the originals do. Raises UserError for an unknown name or an impossible
     size.
     """
-    if num_classes < 1 or image_size < 8:
+    if num_classes < 1 or image_size < (1 if table_mlp.is_table(name) else 8):
         raise UserError(f"{name}: num_classes must be at least 1 and image_size at least 8, "
                         f"not {num_classes} and {image_size}")
     if ":" in name:

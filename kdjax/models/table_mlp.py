@@ -50,6 +50,11 @@ class TableMLP(nnx.Module):
         return self.fc(embedding)
 
 
+def is_table(name: str) -> bool:
+    """Whether a network takes rows of a table, a head's suffix aside."""
+    return bool(re.match(r"(imix|ssl)_mlp[53]_w\d+_", name))
+
+
 def constructor(name: str) -> Callable[..., nnx.Module] | None:
     """The maker of the network called `name`, None for a name of another family. It also takes image_size."""
     found = re.fullmatch(r"(?:imix|ssl)_mlp([53])_w(\d+)_(plain|split)", name)
