@@ -126,7 +126,7 @@ def run(args):
     with np.load(args.data, allow_pickle=False) as data:
         train, test = ((data[f"{s}_images"], data[f"{s}_labels"].astype(np.int64)) for s in ("train", "test"))
     trainer, seconds = Trainer(args.method, args.pair, *train, workers=args.workers, best=args.best), []
-    trainer.teacher.load_state_dict(torch.load(args.teacher, weights_only=True))
+    trainer.teacher.load_state_dict(torch.load(args.teacher, weights_only=True)["model"])
     for _ in range(args.epochs):
         began = time.perf_counter()
         for batch in trainer.loader:

@@ -1,6 +1,7 @@
 """The fastest exact form of a convolution by shape and backend: every form computes the same sums.
 
-Measured on one core of a CPU with AVX-512 (jax 0.10.2, batch 64, float32, milliseconds); a GPU uses XLA's own forms:
+Measured on one core of a CPU with AVX-512 (jax 0.10.2, batch 64, float32, milliseconds; the first two of "here" with
+YNNPACK's convolutions switched off, which is what `_kernel_gradient` brings about); a GPU uses XLA's own forms:
 
     kernel's gradient of 3x3, 16x16, 64 -> 64          XLA  32     here  9
     kernel's gradient of 1x1, 16x16, 64 -> 256         XLA  46     here  6
