@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from kdjax import methods
 from kdjax.config import changes, milestones
 from kdjax.data import order, stats, views
 from kdjax.device.placement import Placement
@@ -17,7 +18,7 @@ from kdjax.run import result as results
 from kdjax.run.evaluations import Evaluations
 from kdjax.run.loop import StageLoop
 from kdjax.run.step_folders import StepFolders
-from kdjax.step import context, ema, metrics, schedules, state, update
+from kdjax.step import context, device_step, ema, metrics, schedules, state, update
 from kdjax.step.objective import Objective
 from kdjax.tasks import distil
 from kdjax.tasks.base import Task
@@ -31,6 +32,7 @@ COUNTERS, STEP, STATE = "tests.step.test_metrics", "tests.step.test_step", "test
 EPS, PLAN, ORDER = "tests.losses.test_eps", "tests.run.test_plan", "tests.data.test_order"
 WEIGHTS, TEACHERS, REPLICAS = (f"{STEP}:test_{what}" for what in ("every_weight", "several_teachers", "replicas"))
 STAGE, SKIP, OTHERS = (f"{STEP}:test_{what}" for what in ("a_stage", "a_bad_step", "a_pre_stage"))
+DEVICE_STEP, CHOICE = "tests.step.test_device_step", "tests.methods.test_choice"
 DEVICES, SAVES = "tests.device.test_batches", "tests.run.test_checkpoints"
 FOLLOW, START = "tests.step.test_following", "tests.models.test_initialisers"
 
@@ -171,6 +173,24 @@ STEPS = [
     Mutant("following: statistics always copied", FOLLOW, edit(ema, "_moved", "[net.followed]()", '["copy"]()')),
     Mutant("following: starts anew over weights that it has", FOLLOW, edit(
         ema, "start", 'and name not in state.ema', "")),
+    Mutant("methods: the first one's weight for all", CHOICE, edit(
+        methods, "chosen", "dict(zip(names, weights))", "dict.fromkeys(names, weights[0])")),
+    Mutant("methods: weights the other way round", CHOICE, edit(
+        methods, "chosen", "dict(zip(names, weights))", "dict(zip(names, weights[::-1]))")),
+    Mutant("methods: one twice", CHOICE, edit(methods, "chosen", " or len(set(names)) != len(names)", "")),
+    Mutant("step: takes the next row", DEVICE_STEP, edit(
+        device_step, "pick", "step % steps_per_epoch", "(step + 1) % steps_per_epoch")),
+    Mutant("step: the epoch from 0", DEVICE_STEP, edit(
+        device_step, "pick", "(step // steps_per_epoch + 1)", "(step // steps_per_epoch)")),
+    Mutant("step: labels of other images", DEVICE_STEP, edit(
+        device_step, "pick", 'data["labels"][index]', 'data["labels"][order[0]]')),
+    Mutant("step: two views see the same", DEVICE_STEP, edit(
+        device_step, "view_draws", "key if number == 0 else jax.random.fold_in(key, number)", "key")),
+    Mutant("step: every stage draws as the main one", DEVICE_STEP, edit(
+        device_step, "view_draws", "stream(seed, purpose, step)", 'stream(seed, "main", step)')),
+    Mutant("step: hits of one class", DEVICE_STEP, edit(
+        device_step, "make", "jnp.argmax(logits, -1) == batch.labels", "jnp.argmin(logits, -1) == batch.labels")),
+    Mutant("step: nobody is heard", DEVICE_STEP, edit(device_step, "make", "jnp.any(wishes)", "jnp.all(wishes)")),
     Mutant("warm-up: a step late", "tests.step.test_optimizer", edit(
         schedules, "learning_rate", "(step + 1) / warm", "step / warm")),
     Mutant("cosine: without its offset", "tests.step.test_optimizer", edit(
