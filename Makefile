@@ -1,6 +1,7 @@
 export PYTHON
 BIN = .venv/bin
 RUN = $(BIN)/python
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test quick rest lint parity parity-full bench clean venv tools
 
@@ -17,10 +18,10 @@ demo: venv                   ## teach a small ITRD student on the embedded digit
 test: quick rest             ## everything, in two lanes: what fails fast first
 
 quick: lint                  ## the first lane: every room's own tests, and the losses against PyTorch
-	$(RUN) -m pytest -q -x -m "not slow and not parity"
+	$(RUN) -m pytest -q -x $(PARALLEL) -m "not slow and not parity"
 
 rest: tools        ## the second lane: whole runs, devices, the numerical regression suite
-	$(RUN) -m pytest -q -m "slow or parity"
+	$(RUN) -m pytest -q $(PARALLEL) -m "slow or parity"
 
 parity: tools      ## the numerical regression suite alone
 	$(RUN) -m pytest -q parity_tests

@@ -236,6 +236,8 @@ LOSSES = {
     "rrd_momentum": Loss(lambda r, d: (bank(r, d), {"n_data": 20}), kinds=("equal", "duplicate", "zero")),
     "crd_fifo": Loss(lambda r, d: ([*units(r, d), units(r, d, 8)[0]], {}), kinds=("equal", "duplicate", "zero")),
     "rrd": Loss(lambda r, d: ([*units(r, d), units(r, d, 8)[0]], {}), (0,), kinds=("equal", "duplicate", "zero")),
+    "prototype_relation": Loss(lambda r, d: ([*vectors(r, d, same=True), *prsd_inputs(r, d)[2:]], {}),
+                               kinds=("equal", "duplicate")),
     "prsd": Loss(lambda r, d: (prsd_inputs(r, d), {}), kinds=("equal", "duplicate", "zero")),
     "semckd": Loss(lambda r, d: (semckd_inputs(r, d), {}), (0, 1, 2)),
     "kdsvd": Loss(lambda r, d: (stages(r, d, True), {}), (0,), finite=("duplicate", "dead_channel", "zero", "relu")),

@@ -56,8 +56,8 @@ def of_fields() -> dict[str, Flag]:
     return {flag: sets(*names) for flag, names in found.items()}
 
 
-FOLLOWED = ("--tb_freq --num_workers --workers -j --gpu_id --gpu --device --dali --dist_url --dist_backend "
-            "--world_size --rank --local_rank --qk_dim")  # devices and workers, which JAX finds by itself
+FOLLOWED = ("--tb_freq --save_entropy_log_step --num_workers --workers -j --gpu_id --gpu --device --dali --dist_url "
+            "--dist_backend --world_size --rank --local_rank --qk_dim")  # what JAX finds by itself, and no record here
 ALONE = "--multiprocessing_distributed"
 NAMED = of_fields()
 COMMON = NAMED | {

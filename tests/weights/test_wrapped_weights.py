@@ -253,10 +253,13 @@ def test_a_shortcut_without_weights_is_never_guessed_from_other_names(tmp_path):
     assert checkpoint.load(path, name="resnet20a")[0].name == "resnet20a"
 
 
-def test_a_cifar_resnet18_under_torchvision_s_names_is_asked_about(tmp_path):
+def test_a_cifar_resnet18_under_torchvision_s_names_is_the_encoder_of_that_shape_with_the_same_logits(tmp_path):
     path = save(tmp_path / "x.pth", renamed("ResNet18", linear="fc", shortcut="downsample"))
-    refused(path, "a ResNet18 under other names", "--model ResNet18")
-    assert checkpoint.load(path, name="ResNet18")[2]["notes"]
+    seen, asked = checkpoint.load(path), checkpoint.load(path, name="ResNet18")
+    assert (seen[0].name, asked[0].name) == ("imix_resnet18", "ResNet18") and asked[2]["notes"]
+    images = np.random.default_rng(0).standard_normal((2, 32, 32, 3)).astype(np.float32)
+    logits = [net.apply(variables, images)[0].logits for net, variables, _ in (seen, asked)]
+    np.testing.assert_allclose(*logits, rtol=1e-5, atol=1e-5)
 
 
 # safetensors ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,12 @@ def prsd(z_s, z_ss, prototypes, density, *, temperature=4.0):
     return sum(losses) / len(losses)
 
 
+def prototype_relation(u_s, u_ref, prototypes, density, *, temperature=4.0):
+    """`prsd` of rows that are normalised here."""
+    rows = [u / u.norm(dim=1, keepdim=True).clamp_min(1e-12) for u in (u_s, u_ref)]
+    return prsd(*rows, prototypes, density, temperature=temperature)
+
+
 def prsd_density(sq_dist, assign, num_clusters, *, temperature=0.1):
     """Concentration of every cluster: mean distance / log(n + 10), clipped to [p10, p90], scaled to mean temperature.
 
