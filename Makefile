@@ -1,7 +1,7 @@
 export PYTHON
 BIN = .venv/bin
 RUN = $(BIN)/python
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+PARALLEL = -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: demo test quick rest lint parity parity-full bench clean venv tools
 

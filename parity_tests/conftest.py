@@ -22,6 +22,7 @@ torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
 
 
+BY_CASE = {"test_updates.py", "test_trajectories.py"}  # both look at the same steps of a case: one process plays them
 QUICK = {"test_losses.py", "test_views.py", "test_schedules.py", "test_metrics.py"}  # of the quick lane
 
 
@@ -33,8 +34,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent == here and item.path.name not in QUICK:
             item.add_marker(pytest.mark.parity)
+            if item.path.name in BY_CASE:
+                item.add_marker(pytest.mark.xdist_group(case_of(item)))
             if item.path.name.startswith("test_reference_") and not due:
                 item.add_marker(idle)
+
+
+def case_of(item) -> str:
+    """The group of a test that looks at a case's steps; that of its file for any other."""
+    from parity_tests import cases  # not above: it imports jax, see below
+
+    name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+    return f"case {name}" if name in cases.CASES else item.path.name
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ NAMED = {m.name: m for m in mutants.MUTANTS}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(f"mutants {m.check}"))
+                                  for name, m in NAMED.items()])
 def test_the_mistake_is_caught(name):
     good, seen = mutants.caught(NAMED[name])
     without = mutants.control(NAMED[name].check)

@@ -34,20 +34,3 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small disk needs root")
     yield tmp_path, lambda mode: mount("-o", f"remount,{mode}")
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
-
-
-SECONDS: dict[str, float] = {}
-
-
-def pytest_runtest_logreport(report):
-    """Adds up the seconds of every file of tests."""
-    name = report.nodeid.partition("::")[0]
-    SECONDS[name] = SECONDS.get(name, 0.0) + report.duration
-
-
-def pytest_terminal_summary(terminalreporter):
-    """The files of tests that took longest: none of the quick lane should reach a minute on a quiet machine."""
-    slowest = sorted(SECONDS.items(), key=lambda item: -item[1])[:8]
-    if slowest:
-        told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest)
-        terminalreporter.write_line(f"slowest files: {told}")
