@@ -51,6 +51,8 @@ def folder(path: Path, which: str) -> Path:
     found = [name for name in FOLDERS[which] if name in there]
     if which == "weak" and "strong" not in there:
         found = []
+    if not there and not (path / "network.json").is_file():
+        return path    # nothing at all, which `weights.load` says
     if not found:
         raise UserError(f"{path} has no {which} network; it holds {', '.join(there) or 'one network only'}, so set "
                         "config.probe.network accordingly, or leave it out")
