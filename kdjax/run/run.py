@@ -26,6 +26,7 @@ from kdjax.run import (
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
+from kdjax.run.held import check_room
 from kdjax.run.loop import StageLoop
 from kdjax.run.names import check_names
 from kdjax.run.plan import plan, refuse_tail
@@ -68,6 +69,7 @@ def run(config, data=None) -> dict:
 def prepare(config, path: Path, data) -> Run:
     """Networks, teacher, methods and files, with every refusal that needs no training."""
     place = Placement(config, len(data.train.labels))
+    check_room(data, place.devices)
     networks, frozen = teachers.load(config, data)
     normalising.check_teachers(config, data, [path for path, _ in teachers.wanted(config)])
     task = tasks.build(config, data, networks)
