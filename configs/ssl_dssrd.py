@@ -10,6 +10,11 @@ The released command is `main_pretext.py data --dataset cifar10 -a resnet34 -aa 
 with i-mixup, CRD between the weak student's features and the teacher's. Where kdjax differs (spec/self_supervised.md,
 5.1): features and indices belong together (D1), CRD's embeddings are trained (D2, `ssl.crd.train_embed=False`),
 negatives are uniform (D3, `ssl.crd.negatives=other_class`). method=moco is the branch with InfoNCE, without a bank.
+
+CRD's term starts near 2 (log(K + 1) + 1), where no image is told from another, K negatives; it rises while the banks,
+random at first, fill with embeddings that all point the same way, and is back there once these have come apart: some
+hundreds of steps, in which the features get worse rather than better if `ssl.beta` or the rate is large. The demo is
+that short, so its beta is 0.1.
 """
 from configs import ssl_common
 
@@ -27,4 +32,7 @@ def get_config(arg=None):
         config.ssl.pred = "none"
     else:
         config.ssl.strong = ssl_common.encoder(args.strong)
-    return ssl_common.demo(config, args.epochs) if args.demo else config
+    if not args.demo:
+        return config
+    config.ssl.beta = 0.1
+    return ssl_common.demo(config, args.epochs)

@@ -38,7 +38,7 @@ from kdjax.models.network import Network
 from kdjax.step import metrics, schedules
 from kdjax.step.objective import Objective
 from kdjax.weights.torch import naming as torch_naming
-from parity_tests import cases, jax_replay, mutants_ds_srd, mutants_modern, mutants_runs
+from parity_tests import cases, jax_replay, mutants_ds_srd, mutants_modern, mutants_runs, mutants_ssl
 from parity_tests.mutation import Mutant, after_init, feature_instead, frozen, patch, teacher_trains, thawed
 from parity_tests.reference import sgd as reference
 from parity_tests.tolerances import error, limit, platform
@@ -187,6 +187,7 @@ MUTANTS = [
     *mutants_modern.MUTANTS,
     *mutants_runs.MUTANTS,
     *mutants_ds_srd.MUTANTS,
+    *mutants_ssl.MUTANTS,
 ]
 
 
@@ -210,7 +211,7 @@ def metrics_error() -> float:
 
 
 CHECKS = {"schedule": schedule_error, "views": views_error, "metrics": metrics_error,
-          **mutants_runs.CHECKS, **mutants_ds_srd.CHECKS}
+          **mutants_runs.CHECKS, **mutants_ds_srd.CHECKS, **mutants_ssl.CHECKS}
 STEPS = {"steps": 2, "pre_steps": 1}
 
 
