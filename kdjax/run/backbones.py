@@ -1,7 +1,10 @@
 """The network that a probe looks at: from a torch checkpoint of any kind, a converted folder, or a run of kdjax."""
 from __future__ import annotations
 
+import contextlib
+import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -15,6 +18,9 @@ from kdjax.weights import torch as torch_weights
 
 FOLDERS = {"student": ("student",), "weak": ("student",), "strong": ("strong",), "online": ("strong", "student"),
            "teacher": ("teacher",), "target": ("teacher",)}     # what a pretext run exports
+
+FLAGS = {"--part encoder_distill_q": "--network weak", "--part encoder_q": "--network strong",
+         "--part encoder_k": "--network teacher"}
 
 
 def read(config):
@@ -31,14 +37,27 @@ def read(config):
     asked = config.student.name
     typed = asked if ":" in asked else None
     if Path(path).is_file():
-        known = torch_weights.read(path, name=typed, part=which or None).name
-        name = typed or (None if known else asked or None)
-        net, variables, _ = torch_weights.load(path, name=name, part=which or None)
+        with in_own_words():
+            known = torch_weights.read(path, name=typed, part=which or None).name
+            name = typed or (None if known else asked or None)
+            net, variables, _ = torch_weights.load(path, name=name, part=which or None)
     else:
         net, variables = weights.load(folder(Path(path), which), name=typed)
     if asked and not named(net.name, asked):
         warnings.warn(f"{path} holds a {net.name}, which is taken, although {asked} was asked for", stacklevel=2)
     return net, variables
+
+
+@contextlib.contextmanager
+def in_own_words() -> Iterator[None]:
+    """A refusal that names the originals' encoders by the converter's flag names them by the probe's instead."""
+    try:
+        yield
+    except UserError as error:
+        said = str(error)
+        for flag, own in FLAGS.items():
+            said = re.sub(rf"{flag}\b", own, said)
+        raise UserError(said) from None
 
 
 def folder(path: Path, which: str) -> Path:

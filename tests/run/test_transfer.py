@@ -99,3 +99,9 @@ def test_weights_that_do_not_fit_the_network_are_said(finished, tmp_path):
     description = json.loads((broken / "network.json").read_text()) | {"name": "imix_basic_1_1_1_1_w8_mlp"}
     (broken / "network.json").write_text(json.dumps(description))
     assert "broken" in refused(tmp_path, command(tmp_path, broken))
+
+
+def test_an_original_checkpoint_without_the_network_says_which_it_has(shared, tmp_path):
+    path = shared / "golden" / "checkpoints" / "imix_moco_tiny" / "checkpoint.pth"
+    said = refused(tmp_path, command(tmp_path, path, "--network", "weak"))
+    assert "choose --network strong or --network teacher" in said
