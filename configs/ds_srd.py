@@ -33,6 +33,7 @@ def get_config(arg=None):
         config.data.batch_size, config.method.crd.num_negatives = 64, 256
         config.method.proto.update({"num_clusters": (20, 30, 40), "num_negatives": 10, "start_epoch": 2})
         config.experiment.compare = True
+        config.ds.ema_decay = 0.9  # of 0.99 a third is still the untrained start after 100 steps; a demo has 200
     if args.legacy:
         config.ds.legacy, config.optim.schedule.offset = True, 1
     return config

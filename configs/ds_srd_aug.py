@@ -11,7 +11,7 @@ cutmix_pick_student, cutmix_pick_teacher (of a pool of two cutmixes, the images 
 
 `kd`: Good-DA-in-KD's own form of the nine, without CRD and prototypes. The release's committed defaults (learning rate
 0, frozen student, 10 epochs) train nothing; these are Good-DA's: 0.05, steps at 150, 180, 210 of 240 epochs, batch 64.
-No accuracies are published.
+No accuracies are published. `python -m kdjax.deviation` compares modes by the teacher alone, without training.
 """
 from configs import common
 from kdjax.config.fields import FIELDS

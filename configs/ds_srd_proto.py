@@ -54,7 +54,7 @@ def get_config(arg=None):
     config.data.batch_size = 64 if args.dkd or args.experiment in SMALL_BATCH else 128
     config.optim.schedule.update({"kind": "cosine", "offset": 0})
     if args.dkd:
-        with_dkd(config, args.experiment)
+        with_dkd(config, args)
     if args.demo:
         config.data.batch_size, config.method.crd.num_negatives = 64, 256
         config.method.proto.update({"num_clusters": (20, 30, 40), "num_negatives": 10, "start_epoch": 2})
@@ -68,10 +68,8 @@ def weights(args) -> tuple[float, float]:
     return {"first": FIRST.get(args.experiment, (0.8, 0.8)), "second": (5.0, 1.0), "ablation": (0.0, 0.8)}[args.weights]
 
 
-def with_dkd(config, number: int) -> None:
-    """DKD, which grows over 20 epochs, in place of the KL term; outside beta, which is CRD's."""
-    alpha, beta = DKD.get(number, (1, 8))
-    config.loss.alpha, config.loss.beta = 0.0, DKD_BETA.get(number, 5.0)
-    config.method.names = ("dkd", "crd", "proto")
-    config.method.weights = (1 / config.loss.beta, 1.0, 1.0)
+def with_dkd(config, args) -> None:
+    """DKD, which grows over 20 epochs, in place of the KL term; CRD's weight is that of the DKD runs."""
+    alpha, beta = DKD.get(args.experiment, (1, 8))
+    config.loss.kd_kind, config.loss.beta = "dkd", DKD_BETA.get(args.experiment, 5.0)
     config.method.dkd.update({"alpha": float(alpha), "beta": float(beta), "temperature": 4.0, "warmup_epochs": 20})

@@ -22,6 +22,7 @@ COMMANDS = {  # name: (its module, what it does). What is not installed here is 
     "report": ("kdjax.report", "tables of finished runs"),
     "plot": ("kdjax.plot", "pictures of finished runs"),
     "transfer": ("kdjax.transfer", "linear probes of a network on other data sets"),
+    "deviation": ("kdjax.deviation", "how well mixed images suit a teacher, without training"),
     "doctor": ("kdjax.doctor", "what is missing before a run"),
 }
 ON_THE_HOST = ("convert",)  # copying weights needs no accelerator

@@ -92,7 +92,7 @@ def _lincls(network: str) -> Program:
 
 PROGRAMS = {
     "train_student_ds.py": Program("configs/ds_srd.py:epochs=500", DS_SRD),
-    "train_student_pcl.py": Program("configs/ds_srd_proto.py", DS_SRD),
+    "train_student_pcl.py": Program("configs/ds_srd_proto.py", DS_SRD | {"--dkd": Flag(("loss.kd_kind",), "dkd")}),
     "train_student_ds_srd.py": Program("configs/ds_srd_aug.py:experiment=8", DS_SRD),
     "train_student.py": Program(),
     "train_teacher.py": Program("configs/vanilla.py"),

@@ -83,20 +83,24 @@ def find(name: str) -> type[Method]:
 
 
 def chosen(config) -> dict[str, float]:
-    """Names and weights of the methods a config asks for: method.names with method.weights, or method.name alone."""
+    """Names and weights of the methods a config asks for: method.names with method.weights, or method.name alone.
+
+    Before them what takes the KL divergence's place (loss.kd_kind), with weight 1.
+    """
     names = [canonical(n) for n in (config.method.names or (config.method.name,))]
     weights = [float(w) for w in config.method.weights] or [1.0] * len(names)
     if len(weights) != len(names) or len(set(names)) != len(names):
         raise UserError(f"config.method.weights has {len(weights)} entries for the methods {names}; "
                         f"give every method once, with one weight each")
-    return dict(zip(names, weights))
+    instead = {} if config.loss.kd_kind == "kl" else {config.loss.kd_kind: 1.0}
+    return instead | dict(zip(names, weights))
 
 
 def build(config, student, teacher) -> dict[str, Method]:
     """The config's methods for a pair of networks (teacher may be None for `vanilla`)."""
-    methods = {name: find(name)(student, teacher, config) for name in chosen(config)}
-    needy = [name for name, method in methods.items() if method.needs_teacher and teacher is None]
+    classes = {name: find(name) for name in chosen(config)}
+    needy = [name for name, method in classes.items() if method.needs_teacher and teacher is None]
     if needy:
         raise UserError(f"method {needy[0]!r} needs a teacher; set config.teacher.checkpoint to a converted folder or "
                         f"a .pth file")
-    return methods
+    return {name: method(student, teacher, config) for name, method in classes.items()}

@@ -83,9 +83,12 @@ def ratio(text: str) -> Callable:
 
 
 def bounded(text: str, before: float) -> Callable:
-    """`ratio(text)`, with the value `before` until the first key, and always where the text is empty."""
+    """`ratio(text)`, with the value `before` until the first key, and always where the text is empty. Raises UserError
+    for values outside 0 to 1."""
     if not text.strip():
         return lambda epoch: jnp.asarray(float(before))
+    if not all(0 <= value <= 1 for _, value in _pairs(text)):
+        raise UserError(f"{text!r} leaves 0 to 1; ratios lie there")
     at = ratio(text)
     return lambda epoch: jnp.where(jnp.isnan(at(epoch)), before, at(epoch))
 

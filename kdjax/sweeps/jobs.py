@@ -53,7 +53,8 @@ def grid(spec: Spec) -> list[tuple[str, list[str], dict]]:
         arguments = ["--config", config_spec(spec, method, teacher, student, dataset, seed),
                      *settings(meant_for(method, spec.fields | spec.of.get(method, {}) | own))]
         config = load(arguments)
-        label = naming.method(list(chosen(config)), config.loss.alpha, config.program)
+        label = naming.method(list(chosen(config)), config.loss.alpha, config.program,
+                              config.loss.kd_kind)
         about = {"method": label, "teacher": "" if label == "vanilla" else short(teacher), "student": student,
                  "dataset": naming.dataset(config.data.dataset), "seed": seed}
         parts = [method, about["teacher"], student, about["dataset"],

@@ -12,15 +12,17 @@ OFFICIAL = {"cifar-100-python": "cifar100", "cifar-10-batches-py": "cifar10"}
 ARCHIVES = (".npz", ".tar.gz")
 
 
-def method(names: list[str], alpha: float, program: str = "distil") -> str:
+def method(names: list[str], alpha: float, program: str = "distil", kd_kind: str = "kl") -> str:
     """`crd+kd`: the methods joined, and kd where the KL term comes to methods that are published without it.
+
+    kd_kind: what alpha weighs; where it is no KL term, its name is among the methods.
 
     Other programs than ordinary distillation come first: `double_student`, `double_student+crd`.
     """
     names = [ALIASES.get(name, name) for name in names]
     if program != "distil":
         return "+".join([program, *(name for name in names if name != "vanilla")])
-    return "+".join(names + (["kd"] if alpha > 0 and not set(names) & set(WITH_KD) else []))
+    return "+".join(names + (["kd"] if alpha > 0 and kd_kind == "kl" and not set(names) & set(WITH_KD) else []))
 
 
 def from_paper(name: str) -> str:

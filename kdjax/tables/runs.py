@@ -135,7 +135,9 @@ def identity(fields: dict, result: dict) -> dict:
     teacher = str(result.get("teacher") or fields.get("teacher.name") or "")
     dataset = str(fields.get("data.dataset") or result.get("dataset") or "")
     program = str(fields.get("program") or result.get("program") or "distil")
-    method = naming.method(names, number(fields.get("loss.alpha")) or 0.0, program)
+    kind = str(fields.get("loss.kd_kind", "kl"))
+    method = naming.method(names if kind == "kl" else [kind, *names], number(fields.get("loss.alpha")) or 0.0, program,
+                           kind)
     teacher = teacher or naming.path_name(fields.get("teacher.checkpoint"))
     return dict(method=method, teacher="" if method == "vanilla" else teacher,
                 student=str(result.get("student") or fields.get("student.name") or ""),

@@ -45,7 +45,8 @@ class Distil(Task):
         count = max(1, int(self.ce_share * len(ctx.labels)))
         terms = {"ce": cross_entropy(ctx.student.logits[:count], ctx.labels[:count]).mean()}
         weights = {"ce": self.loss.gamma}
-        if "teacher" in self.nets and self.loss.alpha:  # a KL that nobody weighs could still poison the sum with a NaN
+        # A KL that nobody weighs could still poison the sum with a NaN.
+        if "teacher" in self.nets and self.loss.alpha and self.loss.kd_kind == "kl":
             terms["kl"] = losses.kl_divergence(ctx.student.logits, ctx.teacher.logits,
                                                temperature=self.loss.kd_temperature)
             weights["kl"] = self.loss.alpha * (self.mixer.options.weights[0] if self.mixer else 1.0)

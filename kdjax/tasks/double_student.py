@@ -98,9 +98,28 @@ def build(config, data, teachers: Mapping) -> DoubleStudent:
         raise UserError("the double student needs the strong student's network; set config.teacher.name")
     weak, big = (models.build(name, num_classes=data.num_classes, image_size=data.image_size)
                  for name in (config.student.name, config.teacher.name))
+    chosen = methods.build(config, weak, big)
+    check(config, chosen)
     how = config.data, data.mean, data.std, DTYPES[config.train.dtype]
     seen = {name: View(*strong.view(*how)) for name in ("x", "x2")}
-    return DoubleStudent(config, weak, big, methods.build(config, weak, big), methods.chosen(config), seen)
+    return DoubleStudent(config, weak, big, chosen, methods.chosen(config), seen)
+
+
+def check(config, chosen: Mapping[str, Method]) -> None:
+    """What belongs to ordinary distillation is refused rather than ignored."""
+    idle = {"mix.mode": "", "mix.student_input": "", "kd.teacher_view": "same", "loss.kd_kind": "kl"}
+    for field, plain in idle.items():
+        block, _, name = field.partition(".")
+        if config[block][name] != plain:
+            raise UserError(f"config.{field}={config[block][name]!r} has no meaning for the double student, whose "
+                            f"views and terms are its own; leave it at {plain!r}")
+    for name, method in chosen.items():
+        if asked := (*method.views, *method.followers):
+            raise UserError(f"method {name!r} asks for further views or networks ({', '.join(asked)}), and the double "
+                            f"student has its own; choose another method or reference")
+        if method.stages:
+            raise UserError(f"method {name!r} learns from the teacher before the main stage, and the double student's "
+                            f"teacher has learnt nothing by then; choose another method")
 
 
 def options(ds):

@@ -38,9 +38,9 @@ class Mixer:
                             f"use one of {', '.join([*mixes.MODES, *PICKING])}")
         self.name, self.mode, self.runs = name, mixes.MODES[name], o.runs if self.picks else 1
         self.floor, self.ceiling = schedules.bounded(o.floor, 0.0), schedules.bounded(o.ceiling, 1.0)
-        self.check(size)
+        self.check(size, config.data.batch_size)
 
-    def check(self, image_size: int) -> None:
+    def check(self, image_size: int, batch: int) -> None:
         """Weights and modes that do not fit each other."""
         o = self.options
         if len(o.weights) != 3:
@@ -48,6 +48,8 @@ class Mixer:
                             f"cross-entropy and of KD(x')")
         if self.picks and o.runs < 2:
             raise UserError(f"config.mix.runs={o.runs} leaves nothing to pick from; use 2 or more")
+        if self.picks and o.n_pick > o.runs * batch:
+            raise UserError(f"config.mix.n_pick={o.n_pick} is more than the pool's {o.runs} x {batch} images; lower it")
         if self.picks and o.criterion not in picking.CRITERIA:
             raise UserError(f"config.mix.criterion={o.criterion!r} is unknown; use one of "
                             f"{', '.join(picking.CRITERIA)}")
@@ -60,6 +62,9 @@ class Mixer:
         if self.name == "manifold_mixup" and (self.picks or o.weights[1]):
             raise UserError("manifold_mixup has no mixed images to pick or to label; use it without picking, with "
                             "config.mix.weights such as (1,0,1)")
+        if o.student_input == "masking" and image_size % o.mask_cells:
+            raise UserError(f"config.mix.mask_cells={o.mask_cells} does not divide images of {image_size} pixels; use "
+                            f"4, for instance")
         if self.name == "patchmix" and image_size % 4:
             raise UserError(f"patchmix exchanges cells of 4 x 4 pixels; images of {image_size} do not divide")
 

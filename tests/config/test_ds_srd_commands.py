@@ -7,6 +7,8 @@ from configs import ds_srd, ds_srd_aug, ds_srd_proto
 from kdjax import main
 from kdjax.config import check
 from kdjax.errors import UserError
+from kdjax.methods import chosen
+from kdjax.methods.dkd import DKD
 
 AUG = ("train_student_ds_srd.py --model_s wrn_16_2 --path_t teachers/wrn_40_2 --distill crd -r 0.1 -a 0.9 -b 0.8 "
        "-c 0.8 "
@@ -67,8 +69,17 @@ def test_the_prototype_configs_are_the_table_of_the_release():
     first, second, dkd = (ds_srd_proto.get_config(f"experiment={n}") for n in ("3", "4,weights=second", "6,dkd"))
     assert (first.student.name, first.method.proto.tap, first.loss.beta) == ("wrn_40_1", "logits", 0.8)
     assert (second.loss.beta, second.method.proto.weight, second.data.batch_size) == (5, 1, 128)
-    assert (dkd.loss.alpha, dkd.method.dkd.alpha, dkd.method.dkd.beta, dkd.data.batch_size) == (0, 2, 1, 64)
-    assert dkd.method.weights[0] * dkd.loss.beta == pytest.approx(1)
+    assert (dkd.loss.alpha, dkd.method.dkd.alpha, dkd.method.dkd.beta, dkd.data.batch_size) == (1, 2, 1, 64)
+    assert (dkd.loss.kd_kind, dkd.loss.beta, chosen(dkd)) == ("dkd", 0.8, {"dkd": 1, "crd": 1, "proto": 1})
+
+
+def test_the_prototype_programs_dkd_flag_puts_dkd_in_the_kl_divergences_place():
+    config = parsed("train_student_pcl.py --path_t x/wrn_40_2 --model_s wrn_16_2 --distill crd -a 2 -b 5 -c 1 --dkd "
+                    "--dkd_alpha 6 --dkd_beta 1 --low-dim 128 --batch_size 64")
+    assert (config.loss.kd_kind, config.loss.alpha, config.loss.beta, config.method.proto.weight) == ("dkd", 2, 5, 1)
+    assert (config.method.dkd.alpha, config.method.dkd.beta, config.method.dkd.temperature) == (6, 1, 4)
+    assert list(chosen(config)) == ["dkd", "crd", "proto"]
+    assert DKD(None, None, config).own_weight == 2
 
 
 def test_legacy_is_one_word():

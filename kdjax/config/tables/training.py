@@ -7,6 +7,8 @@ FIELDS = {
     "loss.gamma": Field(1.0, "weight of the cross-entropy", flags=("-r", "--gamma", "--cls")),
     "loss.alpha": Field(0.0, "weight of the KL divergence between softened logits",
                         flags=("-a", "--alpha", "-d", "--div", "--knowledge-distillation-factor")),
+    "loss.kd_kind": Field("kl", "what alpha weighs: the `kl` divergence, or `dkd` in its place (`method.dkd`)",
+                          choices=("kl", "dkd")),
     "loss.beta": Field(1.0, "weight of the method's sum of terms",
                        flags=("-b", "--beta", "--variational-information-distillation-factor")),
     "loss.kd_temperature": Field(4.0, "T of that KL divergence", low=TINY,
