@@ -152,8 +152,10 @@ def test_the_head_alone_agrees(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", [n for n in models.MODELS if not n.startswith(("imix_", "ssl_"))])
 def test_every_network_of_kdjax_has_a_reference_of_the_same_size(name):
+    """Of those with labels; the encoders are held to the originals' own numbers (tests/models/test_golden_networks.py).
+    """
     with torch.device("meta"):
         theirs = networks.build(name, num_classes=CLASSES)
     ours = models.build(name, num_classes=CLASSES)

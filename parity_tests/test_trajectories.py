@@ -38,7 +38,7 @@ def test_a_method_says_of_its_stages_what_the_original_did(name):
         if adapter.rstrip(".") in method.adapters:
             assert train == (adapter.rstrip(".") not in method.eval_mode)
     if "pre_stage" in meta:
-        assert jax_replay.setup.stage_lr(config, method.stages[0]) == meta["pre_stage"]["optimizer"]["lr"]
+        assert jax_replay.stage_lr(config, method.stages[0]) == meta["pre_stage"]["optimizer"]["lr"]
 
 
 @pytest.mark.parametrize("name", cases.CASES)

@@ -68,4 +68,5 @@ def test_initial_weights_are_the_same_on_both_sides():
 
 
 def test_every_method_of_kdjax_is_compared():
-    assert {case.method for case in cases.CASES.values()} == set(methods.METHODS)
+    elsewhere = {"proto"}  # its clusters need whole programs: test_ds_srd_steps.py
+    assert {case.method for case in cases.CASES.values()} | elsewhere == set(methods.METHODS)
