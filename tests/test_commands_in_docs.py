@@ -12,6 +12,7 @@ import pytest
 
 from kdjax import __main__ as command
 from kdjax import main as front
+from kdjax import transfer
 from kdjax.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -97,8 +98,9 @@ CHECKS = {"kdjax": check_kdjax, "python": check_python, "make": check_make, "pip
 def understand(module: str, arguments: list[str], monkeypatch) -> None:
     """The arguments pass the program's own parser; what they name need not exist."""
     monkeypatch.chdir(ROOT)
-    if module == "kdjax.main":
+    if module in ("kdjax.main", "kdjax.transfer"):
         if not {"--list", "--help"} & set(arguments):
+            arguments = transfer.worded(arguments) if module == "kdjax.transfer" else arguments
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 front.parse([word.replace("HOST:PORT", "localhost:1234") for word in arguments])
