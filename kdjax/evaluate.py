@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
 from kdjax.config.command_line import Parser, callable_as, guarded
 from kdjax.device import compiled
-from kdjax.run.measure import evaluate
+from kdjax.run.measure import evaluate, measured
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,10 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.batch_size < 1:
         parser.error(f"--batch_size={args.batch_size} is too small")
     compiled.install()
-    result = evaluate(args.checkpoint, args.dataset, data_dir=args.data_dir, normalize=args.stats, model=args.model,
-                      batch_size=args.batch_size)
+    net, result = measured(args.checkpoint, args.dataset, args.data_dir, args.stats, args.model, args.batch_size)
     print(json.dumps(result) if args.json else
-          f"{result['network']} on {args.dataset}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  "
+          f"{net.name} on {args.dataset}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  "
           f"loss {result['loss']:.4f}  ({result['count']} images)")
     return 0
 
