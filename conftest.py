@@ -5,9 +5,11 @@ import pytest
 SECONDS: dict[str, float] = {}
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Every test without a group of its own belongs to that of its file (pytest-xdist, --dist loadgroup)."""
+    """Every test without a group of its own belongs to that of its file (pytest-xdist, --dist loadgroup).
+
+    Not trylast: xdist reads the groups there. The other conftests have set theirs by now.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.name))

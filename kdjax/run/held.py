@@ -12,9 +12,10 @@ from kdjax.errors import UserError
 
 def check_room(data: Dataset, devices: list) -> None:
     """Refuses a data set that is larger than a device's memory: every device holds all of it. Devices that do not tell
-    their memory, such as CPUs, are not asked."""
+    their memory, such as CPUs, and those of other processes, are not asked."""
     need = sum(x.nbytes for split in (data.train, data.test, data.valid) for x in jax.tree.leaves(split))
-    told = [stats["bytes_limit"] for d in devices if (stats := d.memory_stats()) and "bytes_limit" in stats]
+    own = [d for d in devices if d.process_index == jax.process_index()]
+    told = [stats["bytes_limit"] for d in own if (stats := d.memory_stats()) and "bytes_limit" in stats]
     if told and need > min(told):
         raise UserError(f"{data.name} takes {need / 1e9:.1f} GB, more than the {min(told) / 1e9:.1f} GB of a device, "
                         "which holds all of it; use smaller images (data.image_size), fewer (data.per_class, "

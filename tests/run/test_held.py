@@ -13,7 +13,7 @@ DATA = Dataset("large", SPLIT, SPLIT, None, 2, 4, (0.5,) * 3, (0.5,) * 3)
 
 
 def device(stats):
-    return types.SimpleNamespace(memory_stats=lambda: stats)
+    return types.SimpleNamespace(memory_stats=lambda: stats, process_index=0)
 
 
 def test_data_larger_than_the_smallest_device_is_refused_in_a_sentence():
