@@ -116,7 +116,8 @@ def free_port(ports=(0,)):
 
 def records(folder):
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+    clocks = ("seconds", "time", "images_per_second")
+    return [{k: v for k, v in row.items() if k not in clocks} for row in rows]
 
 
 def flat(tree, path=""):
