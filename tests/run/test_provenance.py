@@ -50,7 +50,7 @@ def test_the_exported_student_can_be_served_from_its_folder_alone(result):
 
 
 def test_the_command_is_told_without_the_folder_of_the_program(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/home/somebody/.venv/bin/kdjax", "train", "--config", "own configs/kd.py"])
+    monkeypatch.setattr("sys.argv", ["/anywhere/bin/kdjax", "train", "--config", "own configs/kd.py"])
     assert provenance.command() == "kdjax train --config 'own configs/kd.py'"
 
 
