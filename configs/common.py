@@ -1,6 +1,7 @@
 """What the configs share: the argument after the colon, the CIFAR protocol, and the demo."""
 import difflib
 import types
+from pathlib import Path
 
 from kdjax.config import default
 from kdjax.config.milestones import scaled
@@ -96,8 +97,8 @@ def is_path(teacher: str) -> bool:
 def distil(args, method: str):
     """The CIFAR protocol of RepDistiller for a pair of networks (spec/protocols.md 1): 240 epochs, batch 64, SGD 0.05.
 
-    The teacher is `teachers/NAME` (CIFAR-100) or `teachers/NAME_DATASET`; `teacher=` also takes a path, and several
-    joined by "+". With demo it is trained first.
+    The teacher is `teachers/NAME` (CIFAR-100) or `teachers/NAME_DATASET`, else a finished run of configs/vanilla.py;
+    `teacher=` also takes a path, and several joined by "+". With demo it is trained first.
     """
     config = alone(args, method, args.student)
     teachers = args.teachers if args.teacher == args.found else [args.teacher]
@@ -113,10 +114,17 @@ def distil(args, method: str):
 
 
 def teacher_path(name: str, dataset: str) -> str:
-    """Where a teacher is expected: a path as given, else in the folder teachers/."""
+    """Where a teacher is expected: a path as given, else in teachers/, else where configs/vanilla.py left it."""
     if is_path(name):
         return name
-    return f"teachers/{name}" if dataset == "cifar100" else f"teachers/{name}_{dataset}"
+    place = f"teachers/{name}" if dataset == "cifar100" else f"teachers/{name}_{dataset}"
+    return place if Path(place).exists() else trained(name, dataset) or place
+
+
+def trained(name: str, dataset: str) -> str:
+    """The first finished run of configs/vanilla.py under runs/ that trained this network on this data; "" for none."""
+    runs = sorted(Path("runs").glob(f"vanilla-none-{name.replace(':', '_')}-{dataset}-s*-t*"))
+    return next((str(run) for run in runs if (run / "result.json").is_file() and (run / "student").is_dir()), "")
 
 
 def alone(args, method: str, student: str):

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 ACCURACIES = {"train_top1": ("train", ":"), "valid_top1": ("validation", "--"), "test_top1": ("test", "-")}
-NOT_TERMS = ("train_top1", "train_top5", "train_seconds")
+NOT_TERMS = ("train_top1", "train_gradient_norm")
 
 
 def draw(folder: Path, done: dict) -> None:
@@ -29,15 +29,15 @@ def draw(folder: Path, done: dict) -> None:
 
 
 def terms(axes, rows: list[dict]) -> None:
-    """The loss terms, as they are before their weights, and the weighted sum."""
-    names = [key for key in rows[-1] if key.startswith("train_") and key not in NOT_TERMS]
+    """The loss terms times their weights, and the sum; of a run whose records lack those, the terms as they are."""
+    prefix = "train_weighted_" if any(key.startswith("train_weighted_") for key in rows[-1]) else "train_"
+    names = [key for key in rows[-1] if key.startswith(prefix) and key not in (*NOT_TERMS, "train_total")]
     for name in names:
-        total = name == "train_total"
-        axes.plot(*points(rows, name), label="weighted sum" if total else name.removeprefix("train_"), marker=dot(rows),
-                  color="black" if total else None)
-    if all(value > 0 for name in names for value in points(rows, name)[1]):
+        axes.plot(*points(rows, name), label=name.removeprefix(prefix), marker=dot(rows))
+    axes.plot(*points(rows, "train_total"), label="weighted sum", marker=dot(rows), color="black")
+    if all(value > 0 for name in [*names, "train_total"] for value in points(rows, name)[1]):
         axes.set_yscale("log")
-    axes.set(xlabel="epoch", title="training loss terms, before weighting")
+    axes.set(xlabel="epoch", title="training loss terms, " + ("weighted" if prefix != "train_" else "before weighting"))
     axes.legend(fontsize="small")
 
 

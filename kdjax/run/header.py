@@ -12,6 +12,7 @@ from kdjax.run.folder import write_json
 from kdjax.run.names import title
 from kdjax.run.resume import plain
 from kdjax.step.schedules import base_lr
+from kdjax.tasks import TAUGHT
 
 
 def revision() -> str:
@@ -60,8 +61,15 @@ def header(config, data, task, place) -> str:
              *(f"options  {line}" for line in options(config)),
              f"optim    rate {base_lr(config):g}, {config.train.epochs} epochs, {schedule(config)}",
              *(f"{name.rstrip('0123456789'):8s} {getattr(net.network, 'name', 'a head')}: {net.network.num_params:,} "
-               f"parameters" for name, net in task.nets.items())]
+               f"parameters{origin(config, name)}" for name, net in task.nets.items())]
     return "\n".join(lines)
+
+
+def origin(config, net: str) -> str:
+    """`, from teachers/resnet56` of a teacher that was given."""
+    paths = config.teacher.checkpoint.split(",")
+    places = dict(zip(["teacher", *(f"teacher{n}" for n in range(2, len(paths) + 1))], paths))
+    return f", from {places[net]}" if places.get(net) and config.program in TAUGHT else ""
 
 
 def options(config) -> list[str]:

@@ -8,7 +8,7 @@ from kdjax.config.file import shipped
 from kdjax.data import source
 from kdjax.methods import ALIASES, METHODS
 from kdjax.models import MODELS
-from kdjax.run.log import table
+from kdjax.run.text import table
 
 
 def method_rows() -> list[list[str]]:

@@ -1,32 +1,14 @@
-"""What a run says and writes: the terminal, metrics.jsonl, TensorBoard."""
+"""What a run says and writes: the screen, metrics.jsonl, TensorBoard."""
 from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 import warnings
 from pathlib import Path
 
 from kdjax.files.atomic import atomic_write_text
-
-
-def named(values: dict, digits: int = 3) -> str:
-    """`ce 1.234  kl 0.567`: the entries of a dict on one line."""
-    return "  ".join(f"{k} {v:.{digits}f}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss."""
-    s = int(seconds)
-    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}"
-
-
-def table(rows: list[list[str]]) -> str:
-    """Rows as aligned columns, the first row underlined."""
-    widths = [max(len(str(r[i])) for r in rows) for i in range(len(rows[0]))]
-    line = lambda r: "  ".join(str(c).ljust(w) for c, w in zip(r, widths)).rstrip()
-    return "\n".join([line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
+from kdjax.run.screen import screen
 
 
 class RunLog:
@@ -34,25 +16,12 @@ class RunLog:
 
     def __init__(self, folder: Path, tensorboard: bool = True, quiet: bool = False):
         self.folder, self.quiet, self.path = folder, quiet, folder / "metrics.jsonl"
-        self.live = sys.stdout.isatty() and not quiet
-        self._last, self._board, self._wanted = 0.0, None, tensorboard and not quiet
+        self.screen = screen(quiet)
+        self._board, self._wanted = None, tensorboard and not quiet
 
     def say(self, text: str = "") -> None:
         """A line for the person."""
-        if not self.quiet:
-            print(("\r\033[K" if self.live else "") + text, flush=True)
-
-    def progress(self, text: str) -> None:
-        """The live line on a terminal; elsewhere nothing (plain lines come from `say`)."""
-        if self.live:
-            print(f"\r\033[K{text}", end="", flush=True)
-
-    def due(self) -> bool:
-        """Whether the live line is a second old."""
-        now = time.monotonic()
-        late = self.live and now - self._last > 1
-        self._last = now if late else self._last
-        return late
+        self.screen.say(text)
 
     def rewind(self, step: int, epochs: dict) -> None:
         """Drops what a resumed run is about to write again: records after `step`, epochs after those that `epochs`
@@ -82,7 +51,8 @@ class RunLog:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
-        """Flushes TensorBoard."""
+        """Flushes TensorBoard and leaves the screen tidy."""
+        self.screen.close()
         if self._board:
             self._board.close()
 

@@ -13,8 +13,10 @@ from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
 from kdjax.run.plan import Plan, stage_state
 from kdjax.run.resume import plain
+from kdjax.run.screen import Progress
 from kdjax.run.stage import Stage
 from kdjax.run.stopping import check_state, diverged
+from kdjax.run.text import told
 from kdjax.step.metrics import means
 from kdjax.step.state import TrainState, from_tree, to_tree
 
@@ -57,7 +59,8 @@ class StageLoop:
             ticks.append(stage.dispatch(self.vote.ballot()))
             if len(ticks) > IN_FLIGHT:
                 self.vote.hear(ticks.popleft())
-            if stage.step % self.config.log.every_steps == 0 or row == 0 or (self.vote.alone and self.run.log.due()):
+            now = self.vote.alone and self.run.log.screen.due()
+            if stage.step % self.config.log.every_steps == 0 or row == 0 or now:
                 self.report(epoch)
             self.pause(epoch)
         while ticks:  # an epoch shorter than the queue must not pass over a vote
@@ -68,15 +71,12 @@ class StageLoop:
         """Fetches the counters: progress for the person, a line for the file, and the end of a run that went wrong."""
         p, step, m = self.plan, self.stage.step, self.counters()
         terms = {k: float(v) for k, v in m["last"].items()}
-        rate = self.speed.rate
+        rate, logged = self.speed.rate, step % self.config.log.every_steps == 0
         left = (p.steps - step) * self.config.data.batch_size / rate if rate else 0
-        text = (f"{p.name} epoch {epoch}/{p.epochs} step {step}/{p.steps}  {log.named(terms)}  "
-                f"{rate:.0f} images/s  {log.clock(left)} left")
-        self.run.log.progress(text)
-        if step % self.config.log.every_steps == 0:
+        top1 = means(m)["top1"] if self.run.task.labelled else None
+        self.run.log.screen.progress(Progress(p.name, epoch, p.epochs, step, p.steps, terms, top1, rate, left), logged)
+        if logged:
             self.run.log.record("step", p.offset + step, {"stage": p.name, "epoch": epoch, **terms})
-            if not self.run.log.live:
-                self.run.log.say(text)
 
     def counters(self, over: bool = False) -> dict:
         """The epoch's counters so far (over: all of them), waited for and healthy."""
@@ -95,16 +95,15 @@ class StageLoop:
         """Evaluates, records and remembers one finished epoch."""
         p, m = self.plan, self.counters(over=True)
         self.speed.pause()
-        row = {"stage": p.name, "epoch": epoch, **{f"train_{k}": v for k, v in means(m).items()},
-               "skipped": int(m["skipped"])}
+        seen = {f"train_{k}": v for k, v in means(m).items() if k != "top1" or self.run.task.labelled}
+        row = {"stage": p.name, "epoch": epoch, **seen, "skipped": int(m["skipped"])}
         if self.main:
             row |= self.evaluations.after(self.stage.state, epoch, epoch == p.epochs, lambda: self.pause(epoch))
         row |= {"seconds": round(seconds, 3), "images_per_second": round(self.speed.rate, 1),
                 "lr": float(p.rate(np.int32(self.stage.step - 1)))}
         self.run.log.record("epoch", p.offset + self.stage.step, row)
         self.remember(row)
-        numbers = {k: v for k, v in row.items() if isinstance(v, float) and k not in ("images_per_second", "lr")}
-        self.run.log.say(f"{p.name} epoch {epoch}/{p.epochs}  {log.named(numbers)}")
+        self.run.log.screen.epoch(told(row, self.run.data.num_classes), p.epochs)
 
     def remember(self, row: dict) -> None:
         """An epoch's record in the history that checkpoints keep."""

@@ -14,7 +14,7 @@ def of(run: Run) -> dict:
     """The entries that result.json gets besides the scores; config.json has the whole config."""
     loss = run.config.loss
     return {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "command": command(),
-            "revision": revision(), "versions": versions(),
+            "revision": revision(), "versions": versions(), "classes": run.data.num_classes,
             "devices": [device.device_kind for device in run.place.devices],
             "loss": {name: loss[name] for name in ("gamma", "alpha", "beta", "kd_temperature")}}
 

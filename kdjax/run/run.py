@@ -52,8 +52,8 @@ def run(config, data=None) -> dict:
             return done
         for own in companions.folders(config, place):
             folder.check_contents(own)
-        companions.make_teacher(config, place, data, run)
         data = data or processes.in_turn(lambda: source.load(normalising.data_fields(config), config.seed))
+        companions.make_teacher(config, place, data, run)
         this = prepare(config, place, data)
         try:
             with this.stop:

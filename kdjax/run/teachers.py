@@ -9,6 +9,7 @@ from kdjax.errors import UserError
 from kdjax.methods import chosen, find
 from kdjax.run import backbones
 from kdjax.run.accuracy import check_classes
+from kdjax.run.fetch import TEACHERS
 from kdjax.step.random import stream
 from kdjax.tasks import TAUGHT
 
@@ -33,12 +34,23 @@ def wanted(config) -> list[tuple[str, str]]:
 def read(path: str, name: str):
     """One teacher's network and variables; a name chooses the architecture of a torch file that does not tell."""
     if not Path(path).exists():
-        raise UserError(f"there is no teacher at {path}; convert one (python convert_torch_ckpt.py FILE --out {path}), "
-                        f"fetch one (python -m kdjax.fetch teachers), or train one (configs/vanilla.py)")
+        raise UserError(f"there is no teacher at {path}; {ways(path, name)}")
     net, variables = weights.load(path, name=name or None)
     if name and name != net.name:
         raise UserError(f"{path} holds a {net.name}, not the {name} that config.teacher.name says; change one of them")
     return net, variables
+
+
+def ways(path: str, name: str) -> str:
+    """How to come by a teacher: in whole commands where it is looked for by its network's name."""
+    place = Path(path)
+    if place.parent != Path("teachers") or not place.name.startswith(name or "/"):
+        return "check the path, or give its network's name, which is looked for in teachers/"
+    data = place.name.removeprefix(name).removeprefix("_")
+    fetch = f"kdjax fetch teachers {name} (downloads the released one), " if name in TEACHERS and not data else ""
+    model = f"model={name},dataset={data}" if data else f"model={name}"
+    train = f"kdjax train --config vanilla:{model} --workdir {path} (trains it)"
+    return f"one of these makes it: {fetch}{train}, kdjax convert FILE --out {path} (converts a PyTorch checkpoint)"
 
 
 def check_early(config) -> None:

@@ -9,7 +9,7 @@ from kdjax.step.metrics import count
 from kdjax.step.objective import Objective
 from kdjax.step.outputs import Given, candidates, name, output_of, shapes
 from kdjax.step.random import stream
-from kdjax.step.update import apply_gradients, gradients, update
+from kdjax.step.update import apply_gradients, gradients, replicated_gradients
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 
@@ -49,13 +49,13 @@ def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replic
         if axis is not None:
             key = jax.random.split(key, share)[jax.lax.axis_index(axis)] if share > 1 else key
             grads, seen = gradients(objective, state, frozen, batch, key, axis)
-            new, finite = apply_gradients(objective, state, grads, seen)
-            terms, logits = seen.terms, seen.logits
         else:
-            new, terms, logits, finite = update(objective, state, frozen, batch, key, replicas, place.replica_mesh)
-        correct = jnp.zeros(()) if logits is None else jnp.sum(jnp.argmax(logits, -1) == batch.labels)
+            grads, seen = replicated_gradients(objective, state, frozen, batch, key, replicas, place.replica_mesh)
+        new, finite, norm = apply_gradients(objective, state, grads, seen)
+        correct = jnp.zeros(()) if seen.logits is None else jnp.sum(jnp.argmax(seen.logits, -1) == batch.labels)
         correct = jax.lax.psum(correct, axis) if axis is not None else correct
-        metrics = count(state.metrics, terms, correct, len(batch.index) * share, finite, state.step)
+        beside = {f"weighted_{name}": value for name, value in seen.weighted.items()} | {"gradient_norm": norm}
+        metrics = count(state.metrics, seen.terms, correct, len(batch.index) * share, finite, state.step, beside)
         return new._replace(metrics=metrics), jnp.any(wishes)
 
     return step

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 
@@ -26,21 +27,30 @@ def no_metrics(names) -> dict:
     """Counters at the start of an epoch; names: the loss terms.
 
     sums: of the terms, each step's times its images; weight: the images of the steps in the sums, those whose numbers
-    were finite. correct: of those steps too. images: of all steps.
+    were finite. correct: of those steps too. images: of all steps. watched: like sums, of the terms times their weights
+    and of the gradients' norm.
     """
     zero = lambda: jnp.zeros(())
-    return {"sums": {n: zero() for n in names}, "last": {n: zero() for n in names}, "correct": zero(), "images": zero(),
-            "weight": zero(), "steps": zero(), "skipped": zero(), "bad_step": -jnp.ones((), jnp.int32),
-            "bad": {n: jnp.zeros((), bool) for n in [*names, "gradient"]}}
+    zeros = lambda names: {n: zero() for n in names}
+    return {"sums": zeros(names), "watched": zeros(watched(names)), "last": zeros(names), "correct": zero(),
+            "images": zero(), "weight": zero(), "steps": zero(), "skipped": zero(),
+            "bad_step": -jnp.ones((), jnp.int32), "bad": {n: jnp.zeros((), bool) for n in [*names, "gradient"]}}
 
 
-def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step) -> dict:
-    """Counters after one more step. The first step with something not finite is remembered with the guilty terms."""
+def watched(names) -> list[str]:
+    """What is counted beside the terms `names`."""
+    return [*(f"weighted_{name}" for name in names if name != "total"), "gradient_norm"]
+
+
+def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step, beside: dict) -> dict:
+    """Counters after one more step. The first step with something not finite is remembered with the guilty terms.
+    beside: the values of `watched`."""
     good = jnp.all(jnp.stack(list(finite.values())))
     added = lambda sum_, value: sum_ + jnp.where(good, jnp.asarray(value, sum_.dtype), 0)  # a bad step's may be NaN
     first_bad = ~good & (metrics["bad_step"] < 0)
     return {
         "sums": {n: added(metrics["sums"][n], v * images) for n, v in terms.items()},
+        "watched": {n: added(metrics["watched"][n], v * images) for n, v in beside.items()},
         "last": {n: v.astype(metrics["last"][n].dtype) for n, v in terms.items()},
         "correct": added(metrics["correct"], correct), "weight": added(metrics["weight"], images),
         "images": metrics["images"] + images,
@@ -53,12 +63,16 @@ def count(metrics: dict, terms: dict, correct, images: int, finite: dict, step) 
 def means(metrics: dict) -> dict:
     """{term: its mean over the images of an epoch's finite steps, "top1": percent}; a smaller batch counts less."""
     weight = max(float(metrics["weight"]), 1.0)
-    terms = {name: float(value) / weight for name, value in metrics["sums"].items()}
+    terms = {name: float(value) / weight for name, value in (metrics["sums"] | metrics["watched"]).items()}
     return {**terms, "top1": 100 * float(metrics["correct"]) / weight}
 
 
 def upgraded(metrics: dict) -> dict:
-    """Counters of a checkpoint of before `weight`, when sums counted every step once, in today's form."""
+    """Counters of an older checkpoint in today's form: of before `watched`, which nobody knows of an epoch that has
+    begun, and of before `weight`, when sums counted every step once."""
+    if "watched" not in metrics:
+        unknown = np.float32(np.nan if metrics["images"] else 0)
+        metrics = {**metrics, "watched": dict.fromkeys(watched(metrics["sums"]), unknown)}
     if "weight" in metrics:
         return metrics
     size = metrics["images"] / max(metrics["steps"] + metrics["skipped"], 1)

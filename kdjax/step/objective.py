@@ -14,9 +14,11 @@ from kdjax.step.state import ADAPTERS, TrainState, joined, part
 
 
 class Seen(NamedTuple):
-    """What a look at one batch leaves besides its loss: the state with new statistics and memories, terms, logits."""
+    """What a look at one batch leaves besides its loss: the state with new statistics and memories, terms (as they are,
+    and times their weights), logits."""
 
     terms: dict
+    weighted: dict
     stats: dict
     memory: dict
     ema: dict
@@ -88,11 +90,12 @@ def loss(objective: Objective, trained: dict, fixed: dict, state: TrainState, fr
     else:
         terms = prefixed(objective.stage.name, objective.stage.loss(ctx.of(objective.stage_method)))
         weights, memory, logits = dict.fromkeys(terms, 1.0), state.memory, ctx.forward(task.learner).logits
-    total = sum(weights[name] * value for name, value in terms.items())
+    weighted = {name: weights[name] * value for name, value in terms.items()}
+    total = sum(weighted.values())
     stats = {**{net: passes.stats[net] for net in state.stats},
              ADAPTERS: {name: adapt.batch_stats for name, adapt in ctx.adapts.items()}}
     ema = {net: {"params": passes.variables[net]["params"], "batch_stats": passes.stats[net]} for net in state.ema}
-    return total, Seen({"total": total, **terms}, stats, memory, ema, logits)
+    return total, Seen({"total": total, **terms}, weighted, stats, memory, ema, logits)
 
 
 def predict(task, state: TrainState, frozen: dict, images: jax.Array) -> jax.Array:

@@ -28,11 +28,11 @@ def gradients(objective: Objective, state: TrainState, frozen: dict, batch: Batc
     grad = jax.grad(lambda p: objectives.loss(objective, p, fixed, state, frozen, batch), has_aux=True)
     grads, seen = grad(trained)
     if axis is not None:
-        grads, terms = jax.lax.pmean((grads, seen.terms), axis)
+        grads, terms, weighted = jax.lax.pmean((grads, seen.terms, seen.weighted), axis)
         first = jax.lax.axis_index(axis) == 0
         stats, ema = jax.lax.psum(jax.tree.map(lambda x: jnp.where(first, x, jnp.zeros_like(x)),
                                                (seen.stats, seen.ema)), axis)
-        seen = seen._replace(terms=terms, stats=stats, ema=ema)
+        seen = seen._replace(terms=terms, weighted=weighted, stats=stats, ema=ema)
     return grads, seen
 
 
@@ -63,8 +63,9 @@ def replicated_gradients(objective: Objective, state: TrainState, frozen: dict, 
     return grads, Seen(*seen)
 
 
-def apply_gradients(objective: Objective, state: TrainState, grads: dict, seen: Seen) -> tuple[TrainState, dict]:
-    """The next state and the health of this step (finite terms, finite gradients).
+def apply_gradients(objective: Objective, state: TrainState, grads: dict,
+                    seen: Seen) -> tuple[TrainState, dict, jax.Array]:
+    """The next state, the health of this step (finite terms, finite gradients), and the norm of the gradients.
 
     With objective.skip_bad_steps a step that is not healthy changes nothing but the step count.
     """
@@ -73,11 +74,12 @@ def apply_gradients(objective: Objective, state: TrainState, grads: dict, seen: 
     new = with_trees(state, combine(optax.apply_updates(trained, updates), fixed), seen.stats)
     new = objective.task.after_update(new._replace(memory=seen.memory, ema=seen.ema, opt=opt))
     finite = {name: jnp.isfinite(value) for name, value in seen.terms.items()}
-    finite["gradient"] = jnp.isfinite(optax.global_norm(grads))
+    norm = optax.global_norm(grads)
+    finite["gradient"] = jnp.isfinite(norm)
     if objective.skip_bad_steps:
         good = jnp.all(jnp.stack(list(finite.values())))
         new = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, state)
-    return new._replace(step=state.step + 1), finite
+    return new._replace(step=state.step + 1), finite, norm
 
 
 def update(objective: Objective, state: TrainState, frozen: dict, batch: Batch, key=None, replicas: int = 1,
@@ -85,5 +87,5 @@ def update(objective: Objective, state: TrainState, frozen: dict, batch: Batch, 
     """One training step on one given batch: (new state, terms, logits, finite). Pure; jit it with objective closed
     over. frozen: {net: variables}. key: draws what the batch does not bring."""
     grads, seen = replicated_gradients(objective, state, frozen, batch, key, replicas, mesh)
-    new, finite = apply_gradients(objective, state, grads, seen)
+    new, finite, _ = apply_gradients(objective, state, grads, seen)
     return new, seen.terms, seen.logits, finite

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from kdjax.run.log import clock
+from kdjax.run.text import clock
 from kdjax.sweeps.jobs import Job
 from kdjax.tables import runs
 

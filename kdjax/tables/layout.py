@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from kdjax.run.log import clock
+from kdjax.run.text import clock
 from kdjax.tables import published
 from kdjax.tables.report import Report
 from kdjax.tables.runs import Record, number

@@ -1,7 +1,7 @@
 """The report for a terminal."""
 from __future__ import annotations
 
-from kdjax.run.log import table as aligned
+from kdjax.run.text import table as aligned
 from kdjax.tables.layout import Table, remarks, tables
 from kdjax.tables.report import Report
 

@@ -39,6 +39,7 @@ class Task:
     """
 
     learner = "student"
+    labelled = True  # whether `predict` has logits, whose accuracy is counted while training
 
     def __init__(self, nets: Mapping[str, Net], methods: Mapping[str, Method], views: Mapping[str, View]):
         self.nets, self.methods, self.views = dict(nets), dict(methods), dict(views)

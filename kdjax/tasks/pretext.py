@@ -109,6 +109,7 @@ class Pretext(Task):
                  compat: bool = False, evaluations: Mapping | None = None):
         super().__init__(nets, {PIECES: pieces}, views)
         self.options, self.pieces, self.decay, self.compat = pieces.options, pieces, decay, compat
+        self.labelled = False
         self.learner, self.measured = "weak" if "weak" in nets else "online", dict(evaluations or {})
 
     def trains(self, path):

@@ -42,7 +42,8 @@ def epoch(*steps, names=("ce",)):
     metrics = no_metrics(names)
     for number, (ce, correct, images, good) in enumerate(steps):
         finite = {"ce": jnp.isfinite(jnp.asarray(ce)), "gradient": jnp.asarray(good)}
-        metrics = count(metrics, {"ce": jnp.asarray(ce, jnp.float32)}, jnp.asarray(correct), images, finite, number)
+        metrics = count(metrics, {"ce": jnp.asarray(ce, jnp.float32)}, jnp.asarray(correct), images, finite, number,
+                        {"weighted_ce": jnp.asarray(ce * 2, jnp.float32), "gradient_norm": jnp.asarray(1.5)})
     return metrics
 
 
@@ -54,12 +55,13 @@ def test_an_epoch_s_means_weigh_a_small_batch_by_its_images():
 @pytest.mark.parametrize("bad", [(NAN, 8, 8, True), (float("inf"), 8, 8, True), (5.0, 8, 8, False)])
 def test_a_skipped_step_counts_in_no_mean_and_is_counted(bad):
     metrics = epoch((1.0, 2, 8, True), bad, (3.0, 4, 8, True))
-    assert means(metrics) == {"ce": pytest.approx(2.0), "top1": pytest.approx(100 * 6 / 16)}
+    assert means(metrics) == {"ce": pytest.approx(2.0), "top1": pytest.approx(100 * 6 / 16),
+                              "weighted_ce": pytest.approx(4.0), "gradient_norm": pytest.approx(1.5)}
     assert (float(metrics["skipped"]), float(metrics["steps"]), float(metrics["images"])) == (1, 2, 24)
 
 
 def test_an_epoch_without_a_good_step_has_means_of_nothing_and_no_division_by_it():
-    assert means(epoch((NAN, 8, 8, True))) == {"ce": 0.0, "top1": 0.0}
+    assert means(epoch((NAN, 8, 8, True))) == {"ce": 0.0, "top1": 0.0, "weighted_ce": 0.0, "gradient_norm": 0.0}
 
 
 def test_the_first_bad_step_is_remembered_with_who_is_guilty_and_no_later_one():

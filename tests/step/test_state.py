@@ -55,3 +55,11 @@ def test_counters_of_before_the_weight_are_understood():
         "sums": {"ce": np.float32(6)}, "steps": np.float32(3), "skipped": np.float32(1), "images": np.float32(64)}
     got = from_tree(state(), tree | {"metrics": old}).metrics
     assert (float(got["weight"]), float(got["sums"]["ce"])) == (48, 96) and got["weight"].dtype == np.float32
+
+
+@pytest.mark.parametrize("images", [0.0, 64.0])
+def test_what_an_older_checkpoint_did_not_count_is_unknown_unless_its_epoch_has_not_begun(images):
+    tree = host(to_tree(state()))
+    old = {k: v for k, v in tree["metrics"].items() if k != "watched"} | {"images": np.float32(images)}
+    got = from_tree(state(), tree | {"metrics": old}).metrics["watched"]
+    assert set(got) == {"weighted_ce", "gradient_norm"} and all(np.isnan(v) == bool(images) for v in got.values())
