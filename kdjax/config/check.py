@@ -10,7 +10,7 @@ from kdjax.config.fields import FIELDS, OPEN, default
 from kdjax.config.walk import flat, get, near
 from kdjax.errors import UserError
 
-EXTRAS = {"log.tensorboard": "tensorboardX", "log.plots": "matplotlib"}
+EXTRAS = {"log.tensorboard": "tensorboardX", "log.plots": "matplotlib", "log.wandb": "wandb"}
 ALSO = {float: (float, int), tuple: (tuple, list)}
 
 
@@ -27,7 +27,7 @@ def check(config: ConfigDict) -> None:
     for field, package in EXTRAS.items():
         if get(config, field) and importlib.util.find_spec(package) is None:
             raise UserError(f"config.{field} needs {package}, which is not installed; `pip install {package}`, or set "
-                            f"--config.{field}=False")
+                            f"--config.{field}={False if FIELDS[field].kind is bool else ''}")
 
 
 def check_fields(config: ConfigDict) -> None:

@@ -14,13 +14,15 @@ class Flag(NamedTuple):
     """What a flag does. fields: it sets all of these; without any it is accepted and has no meaning here.
 
     to: the value that it sets when it stands alone (None: its value follows). words: the originals' values that are
-    called otherwise here. part: where in a "_"-joined name its value goes (0: it is the whole value).
+    called otherwise here; other: what all others are called. part: where in a "_"-joined name its value goes (0: it is
+    the whole value).
     """
 
     fields: tuple[str, ...] = ()
     to: str | None = None
     words: dict[str, str] = {}
     part: int = 0
+    other: str | None = None
 
 
 class Program(NamedTuple):
@@ -56,7 +58,7 @@ def of_fields() -> dict[str, Flag]:
     return {flag: sets(*names) for flag, names in found.items()}
 
 
-FOLLOWED = ("--tb_freq --save_entropy_log_step --num_workers --workers -j --gpu_id --gpu --device --dali --dist_url "
+FOLLOWED = ("--tb_freq --num_workers --workers -j --gpu_id --gpu --device --dali --dist_url "
             "--dist_backend --world_size --rank --local_rank --qk_dim")  # what JAX finds by itself, and no record here
 ALONE = "--multiprocessing_distributed"
 NAMED = of_fields()
@@ -73,7 +75,8 @@ PARTS = {"student.name": ("wrn", "16", "1"), "teacher.name": ("wrn", "40", "2")}
 UNCLEAR = {"-c": "the weight of the cross-entropy in one original (--cls), of the prototypes in others"}
 
 # What DS-SRD's programs share. Their --distill names a loader, here the program's own; a width is the networks' matter.
-DS_SRD = {"-c": "method.proto.weight", "--distill": Flag(), "--low-dim": Flag(), "--project": Flag()}
+DS_SRD = {"--save_entropy_log_step": Flag(("mix.log_scores",), words={"0": "False"}, other="True"),
+          "-c": "method.proto.weight", "--distill": Flag(), "--low-dim": Flag(), "--project": Flag()}
 ARCHS = ("resnet18h", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
          "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2")
 ENCODER = {arch: f"imix_{arch}" for arch in ARCHS}

@@ -56,7 +56,7 @@ def called(argv: list[str]) -> tuple[Program, list[str]]:
 def original(asked: Asked, flag: Flag, name: str, text: str | None, rest: list[str]) -> None:
     """What a flag of an original program asks for."""
     text = text or (following(name, rest) if flag.to is None else flag.to)
-    text = flag.words.get(text, text)
+    text = flag.words.get(text, text if flag.other is None else flag.other)
     if flag.part:
         asked.parts.setdefault(flag.fields[0], list(PARTS[flag.fields[0]]))[flag.part] = text
     elif flag.fields:

@@ -17,7 +17,7 @@ from kdjax.weights.folder import is_free
 
 TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
 FILES = ("config.json", "metrics.jsonl", "result.json", "curves.png")  # what a run writes in its folder
-FOLDERS = ("checkpoints", "tensorboard")
+FOLDERS = ("checkpoints", "tensorboard", "wandb")
 NOTHING = {".lock", "tensorboard", "config.json"}  # what a folder may hold that is not worth keeping
 
 

@@ -1,10 +1,11 @@
-"""What a run says and writes: the screen, metrics.jsonl, TensorBoard."""
+"""What a run says and writes: the screen, metrics.jsonl, the boards."""
 from __future__ import annotations
 
 import json
 import math
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from kdjax.files.atomic import atomic_write_text
@@ -12,12 +13,13 @@ from kdjax.run.screen import screen
 
 
 class RunLog:
-    """Writes a run's records. `quiet` (processes other than the first) writes and says nothing."""
+    """Writes a run's records. boards: of `boards.of`. quiet (processes other than the first): writes and says nothing.
+    """
 
-    def __init__(self, folder: Path, tensorboard: bool = True, quiet: bool = False):
+    def __init__(self, folder: Path, boards: Sequence = (), quiet: bool = False):
         self.folder, self.quiet, self.path = folder, quiet, folder / "metrics.jsonl"
         self.screen = screen(quiet)
-        self._board, self._wanted = None, tensorboard and not quiet
+        self.boards = boards
 
     def say(self, text: str = "") -> None:
         """A line for the person."""
@@ -38,23 +40,21 @@ class RunLog:
                           "curves begin where the records do.", stacklevel=2)
 
     def record(self, kind: str, step: int, values: dict) -> None:
-        """One line of metrics.jsonl, and its numbers to TensorBoard."""
+        """One line of metrics.jsonl, and its numbers to the boards."""
         if self.quiet:
             return
         with self.path.open("a") as f:
             told = {"kind": kind, "step": step, **{k: _number(v) for k, v in values.items()}}
             f.write(json.dumps(told | {"time": round(time.time(), 3)}) + "\n")
-        if self._wanted and self._board is None:
-            self._board = _board(self.folder / "tensorboard")
-        for name, value in values.items():
-            if self._board and isinstance(value, (int, float)):
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+        numbers = {name: value for name, value in values.items() if isinstance(value, (int, float))}
+        for board in self.boards:
+            board.record(kind, step, numbers)
 
     def close(self) -> None:
-        """Flushes TensorBoard and leaves the screen tidy."""
+        """Flushes the boards and leaves the screen tidy."""
         self.screen.close()
-        if self._board:
-            self._board.close()
+        for board in self.boards:
+            board.close()
 
 
 def _known(line: str, step: int, epochs: dict) -> bool:
@@ -84,11 +84,6 @@ def _runs(numbers: list[int]) -> str:
 def _number(value):
     """JSON has no NaN and no infinity: null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _board(folder: Path):
-    from tensorboardX import SummaryWriter
-    return SummaryWriter(str(folder), flush_secs=10)
 
 
 class Speed:

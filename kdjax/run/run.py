@@ -11,6 +11,7 @@ from kdjax.device import processes
 from kdjax.device.placement import Placement
 from kdjax.files.lock import run_lock
 from kdjax.run import (
+    boards,
     companions,
     curves,
     fingerprints,
@@ -76,7 +77,7 @@ def prepare(config, path: Path, data) -> Run:
     place.check_memories([name for name, method in task.methods.items() if method.has_memory])
     resume.check_resume(config, path)
     folder.check_contents(path, task.exports())
-    speaker = log.RunLog(path, config.log.tensorboard, quiet=not processes.is_first())
+    speaker = log.RunLog(path, boards.of(config, path), quiet=not processes.is_first())
     speaker.say(header.header(config, data, task, place))
     this = Run(config, path, data, task, frozen, place, speaker, StopSignal(),
                RunCheckpoints(path / "checkpoints", keep=config.checkpoint.keep), result.no_history(),

@@ -86,19 +86,21 @@ class Mixer:
             ctx.forward.show("damaged", mixes.damaged(x, ctx.batch.draws["mix"]["damage"], o.student_input,
                                                       self.look.cutout_side, o.mask_cells, o.mask_share))
 
-    def make(self, ctx, draws: dict) -> Rows:
-        """Shows x' to the passes as the view "mixed", and says where its images come from."""
+    def make(self, ctx, draws: dict) -> tuple[Rows, dict]:
+        """Shows x' to the passes as the view "mixed", and says where its images come from, and what was seen of a pool.
+        """
         x = ctx.batch.inputs["x"]
         if self.name == "manifold_mixup":
             return self.hidden(ctx, x, jax.tree.map(lambda d: d[0], draws))
         runs = [jax.tree.map(lambda d, r=r: d[r], draws) for r in range(self.runs)]
         pool = jnp.concatenate([self.mode.apply(x, run, self.look) for run in runs])
         rows = jax.tree.map(lambda *each: jnp.concatenate(each), *[self.rows(run, x) for run in runs])
+        seen = {}
         if self.picks:
-            picked = self.pick(ctx, pool)
+            picked, seen = self.pick(ctx, pool)
             pool, rows = pool[picked], jax.tree.map(lambda each: each[picked], rows)
         ctx.forward.show("mixed", jax.lax.stop_gradient(pool))
-        return rows
+        return rows, seen
 
     def rows(self, run: dict, x) -> Rows:
         """The origin of one run's images."""
@@ -108,8 +110,8 @@ class Mixer:
         share = self.mode.kept(run, *x.shape[1:3])
         return Rows(own, run["perm"], jnp.broadcast_to(share, (len(x),)).astype(x.dtype))
 
-    def pick(self, ctx, pool):
-        """Rows of the pool [M], the best last."""
+    def pick(self, ctx, pool) -> tuple[jax.Array, dict]:
+        """Rows of the pool [M], the best last; and the mean scores that mix.log_scores asks for."""
         o = self.options
         ctx.forward.show("pool", pool)
         logits = {}
@@ -120,23 +122,29 @@ class Mixer:
             logits["logits_t"] = ctx.forward("teacher", "pool").logits
             logits["logits_t_ref"] = ctx.teacher.logits
         score = picking.scores(o.criterion, **logits, temperature=self.temperature)
-        return picking.top(score, o.n_pick or len(pool) // self.runs)
+        picked = picking.top(score, o.n_pick or len(pool) // self.runs)
+        if not o.log_scores:
+            return picked, {}
+        own = picking.scores(o.criterion, logits_s=ctx.student.logits, logits_t=ctx.teacher.logits,
+                             logits_t_ref=ctx.teacher.logits, temperature=self.temperature)
+        means = {"score_pool": score, "score_picked": score[picked], "score_own": own}
+        return picked, {name: jax.lax.stop_gradient(jnp.mean(each)) for name, each in means.items()}
 
-    def hidden(self, ctx, x, run: dict) -> Rows:
+    def hidden(self, ctx, x, run: dict) -> tuple[Rows, dict]:
         """Manifold mixup: the view "mixed" is x, seen with its hidden maps mixed at the depth drawn (0: the images)."""
         mixed = lambda depth, h: jnp.where(run["depth"] == depth, mixing.mixup(h, run["perm"], run["lam"]), h)
         ctx.forward.show("mixed", mixed(0, x), between=mixed)
-        return self.rows(run, x)
+        return self.rows(run, x), {}
 
     def terms(self, ctx) -> tuple[dict, dict]:
-        """(terms, weights inside alpha) of x': the mixed cross-entropy and KD."""
+        """(terms, weights inside alpha) of x': the mixed cross-entropy and KD, and of weight 0 what is logged only."""
         o = self.options
         if not o.mode or not (o.weights[1] or o.weights[2]):
             return {}, {}
-        rows = self.make(ctx, {k: v for k, v in ctx.batch.draws["mix"].items() if k != "damage"})
+        rows, terms = self.make(ctx, {k: v for k, v in ctx.batch.draws["mix"].items() if k != "damage"})
         student = ctx.forward("student", "mixed").logits
         on = 1.0 if not o.until_epoch else (ctx.epoch <= o.until_epoch)
-        terms, weights = {}, {}
+        weights = dict.fromkeys(terms, 0.0)
         if o.weights[1]:
             both = [cross_entropy(student, ctx.labels[who]) for who in (rows.source, rows.partner)]
             terms["mix_ce"] = on * jnp.mean(rows.share * both[0] + (1 - rows.share) * both[1])

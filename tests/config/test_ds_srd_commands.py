@@ -54,6 +54,12 @@ def test_the_augmentation_programs_commands_run_as_they_stand(number, words, mod
         assert criterion in (None, config.mix.criterion)
 
 
+@pytest.mark.parametrize(("value", "logged"), [("0", False), ("5000", True)])
+def test_the_entropy_log_s_flag_logs_the_scores(value, logged):
+    words = AUG.replace("--save_entropy_log_step 0", f"--save_entropy_log_step {value}")
+    assert parsed(words + "--mix_mode cutmix_pick").mix.log_scores is logged
+
+
 def test_good_das_form_has_kd_alone():
     config = ds_srd_aug.get_config("mix=cutmix,kd,teacher=resnet56,student=resnet20")
     assert (config.method.name, tuple(config.method.names), config.loss.beta) == ("kd", (), 0.0)

@@ -42,9 +42,14 @@ def taught(config, teacher):
     return config
 
 
+def picked(config):
+    config.mix.log_scores = True
+    return config
+
+
 CASES = {
     "double student": double_student,
-    "cutmix picked": lambda teacher: taught(ds_srd_aug.get_config("mix=cutmix_pick_teacher,demo"), teacher),
+    "cutmix picked": lambda teacher: picked(taught(ds_srd_aug.get_config("mix=cutmix_pick_teacher,demo"), teacher)),
     "prototypes": lambda teacher: taught(ds_srd_proto.get_config("demo,dkd"), teacher),
 }
 
@@ -90,3 +95,6 @@ def test_a_stopped_run_continues_to_the_same_bits(case, teacher, tmp_path, monke
     own = next(key for key in epochs[0] if key.startswith("train_proto"))
     assert epochs[0][own] == 0 < epochs[2][own]
     assert all(math.isfinite(v) for row in epochs for v in row.values() if isinstance(v, float))
+    if case == "cutmix picked":  # of the picked images the teacher is less certain than of the pool's
+        assert all(row["train_score_picked"] > row["train_score_pool"] > row["train_score_own"] > 0 for row in epochs)
+        assert all(row["train_weighted_score_pool"] == 0 for row in epochs)

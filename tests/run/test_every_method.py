@@ -55,9 +55,9 @@ def stop_at(monkeypatch, step: int):
 
 def own_terms(rows: list[dict], method: str) -> dict[str, list[float]]:
     """The epochs' means of the method's own terms (of its pre-stage, if the main stage has none)."""
-    known = {"train_ce", "train_total", "train_top1", "train_seconds"}
+    known = {"train_ce", "train_total", "train_top1", "train_gradient_norm"}
     stage = [r for r in rows if (r["stage"] == "main") != (method in STEADY)]
-    names = [k for k in stage[0] if k.startswith("train_") and k not in known]
+    names = [k for k in stage[0] if k.startswith("train_") and "weighted_" not in k and k not in known]
     return {n: [r[n] for r in stage] for n in names if method in n or method in STEADY or method == "kd"}
 
 

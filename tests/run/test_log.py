@@ -8,7 +8,7 @@ from kdjax.run.log import RunLog, missing
 
 
 def written(folder, *epochs, stage="main") -> RunLog:
-    log = RunLog(folder, tensorboard=False)
+    log = RunLog(folder)
     for epoch in epochs:
         log.record("epoch", 5 * epoch, {"stage": stage, "epoch": epoch})
     return log
@@ -23,10 +23,10 @@ def test_lost_epochs_are_named_by_stage_and_the_run_goes_on(tmp_path):
 
 def test_a_file_that_is_gone_is_said_and_a_first_start_says_nothing(tmp_path):
     with pytest.warns(UserWarning, match="epochs 1-2 of main"):
-        RunLog(tmp_path, tensorboard=False).rewind(10, {"main": 2})
+        RunLog(tmp_path).rewind(10, {"main": 2})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        RunLog(tmp_path, tensorboard=False).rewind(-1, {})
+        RunLog(tmp_path).rewind(-1, {})
         written(tmp_path, 1, 2).rewind(10, {"main": 2})
         RunLog(tmp_path, quiet=True).rewind(10, {"main": 9})
 

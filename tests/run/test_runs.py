@@ -189,7 +189,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_from_scratch(unf
 
 
 def test_metrics_are_cut_where_the_checkpoint_ends(tmp_path):
-    log = RunLog(tmp_path, tensorboard=False)
+    log = RunLog(tmp_path)
     for number, epoch in ((5, 1), (10, 2)):
         log.record("step", number, {"stage": "main", "epoch": epoch})
         log.record("epoch", number, {"stage": "main", "epoch": epoch, "loss": float("nan")})

@@ -167,7 +167,7 @@ def test_result_json(attacked, tmp_path, extra):
 def test_metrics_jsonl(attacked, tmp_path, extra):
     good = json.dumps({"kind": "epoch", "epoch": 1, "stage": "main", "step": 1})
     (tmp_path / "metrics.jsonl").write_text("\n".join([DEEP, good, f"__import__('{extra[0]}')", "7"]) + "\n")
-    attacked(run_log.RunLog(tmp_path, tensorboard=False).rewind, 5, {"main": 1}, refuses=False)
+    attacked(run_log.RunLog(tmp_path).rewind, 5, {"main": 1}, refuses=False)
     assert (tmp_path / "metrics.jsonl").read_text() == good + "\n"
 
 

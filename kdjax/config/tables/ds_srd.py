@@ -36,6 +36,8 @@ FIELDS = {
     "mix.n_pick": Field(0, "how many are picked; 0: as many as the batch has", flags=("--n_pick",)),
     "mix.pick_bn": Field("eval", "the student's batch norms while it scores a pool: `eval`, or `batch` (released)",
                          choices=("eval", "batch")),
+    "mix.log_scores": Field(False, "logs the mean of the criterion over the pool, over what is picked, and over the "
+                            "images themselves"),
     "mix.ceiling": Field("", "greatest lambda of cutmix and patchmix by epoch, such as 0:0.75,150:1",
                          flags=("--ceiling_ratio_schedule",)),
     "mix.floor": Field("", "least lambda by epoch", flags=("--floor_ratio_schedule",)),

@@ -30,6 +30,7 @@ FIELDS = {
     "log.every_steps": Field(100, "how often the counters are fetched", low=1, may_change="always",
                              flags=("--print_freq",)),
     "log.tensorboard": Field(True, "also write the scalars for TensorBoard", may_change="always"),
+    "log.wandb": Field("", "project of Weights & Biases that gets the same scalars; empty: none", may_change="always"),
     "log.plots": Field(True, "draw the curves of loss and accuracy at the end", may_change="always"),
     "checkpoint.every_epochs": Field(1, "how often the state is saved; the last epoch's always is", low=1,
                                      may_change="always", flags=("--save_freq",)),
