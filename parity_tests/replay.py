@@ -4,8 +4,9 @@
     python -m parity_tests.replay                       all files that can be found
     python -m parity_tests.replay --reference FILE ...  with the torch reference instead
 
-Exit status 1 if an error exceeds 1e-8 or a file cannot be replayed. The files: golden/trajectories and the step files
-of golden/ds_srd; their READMEs tell the formats.
+Exit status 1 if an error exceeds 1e-8 or a file cannot be replayed. The files: golden/trajectories, golden/ds_srd and
+golden/self_supervised; their READMEs tell the formats. Files of single functions are given to the tests that compare
+them, within their READMEs' limits.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ import time
 import zipfile
 
 LIMIT = 1e-8
+KINDS = ("trajectories", "ds_srd", "self_supervised")
 
 
 def errors_of(path, reference: bool = False) -> tuple[dict[str, float], list[str]]:
@@ -27,6 +29,8 @@ def errors_of(path, reference: bool = False) -> tuple[dict[str, float], list[str
     golden = golden_data.read(path)
     if "meta" not in golden:
         raise KeyError("meta")
+    if "proj" in golden["meta"]:
+        return step_errors(golden), []
     if "program" in golden["meta"]:
         from parity_tests import ds_srd_steps
         from parity_tests.reference import ds_srd
@@ -39,11 +43,29 @@ def errors_of(path, reference: bool = False) -> tuple[dict[str, float], list[str
     return trajectory.compare(golden, run), [f"hyper-parameter {name!r} is not understood" for name in unknown]
 
 
+def step_errors(golden: dict) -> dict[str, float]:
+    """Error of each quantity of a training step of golden/self_supervised, against its own scale or 1."""
+    import numpy as np
+
+    from tests.tasks import selfsup_steps
+    worst: dict[str, float] = {}
+    for what, got, want in selfsup_steps.Case(golden, golden["meta"]).differences("f64"):
+        want = np.asarray(want)
+        error = np.abs(np.asarray(got) - want).max(initial=0) / max(np.abs(want).max(initial=0), 1.0)
+        worst[what] = max(worst.get(what, 0.0), float(error))
+    return worst
+
+
 def attempt(path, reference: bool) -> tuple[float, str]:
     """(worst error, what to say) of one file; a file that cannot be replayed has an infinite error."""
     from kdjax.errors import UserError
+    from parity_tests import golden_data, pieces
 
     try:
+        golden = golden_data.read(path)
+        if is_piece(golden):
+            good, said = pieces.check(path, golden)
+            return 0.0 if good else float("inf"), said
         errors, warnings = errors_of(path, reference)
     except UserError as error:
         return float("inf"), f"cannot be replayed: {error}"
@@ -57,6 +79,11 @@ def attempt(path, reference: bool) -> tuple[float, str]:
     return errors[worst], "; ".join([f"in {worst}", *warnings])
 
 
+def is_piece(golden: dict) -> bool:
+    """Whether a file holds single functions of golden/ds_srd or golden/self_supervised, and no training."""
+    return "meta" in golden and not {"program", "proj", "method", "names"} & golden["meta"].keys()
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser("parity_tests.replay", description="Replay golden training trajectories.")
@@ -67,8 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from parity_tests import golden_data
 
-    steps = [path for path in golden_data.files("ds_srd") if path.stem.startswith("step_")]
-    files, bad = args.files or [*golden_data.files("trajectories"), *steps], 0
+    files, bad = args.files or [path for kind in KINDS for path in golden_data.files(kind)], 0
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         for path in files:
             began = time.perf_counter()
