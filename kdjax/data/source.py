@@ -11,7 +11,7 @@ import numpy as np
 
 from kdjax.data import cache, download, numbers, stats, subset
 from kdjax.data.order import PER_CLASS, VALID, permutation
-from kdjax.data.readers import cifar_archive, digits, folder, images, npz, stl10, tfds_folder, tiny_imagenet
+from kdjax.data.readers import cifar_archive, digits, folder, images, npz, stl10, tfds_folder, tiny_imagenet, unsplit
 from kdjax.data.types import Dataset, Raw, Split, check, refuse_empty
 from kdjax.errors import UserError
 
@@ -23,10 +23,10 @@ def load(cfg, seed: int) -> Dataset:
     """The data set of `config.data`, decoded, as uint8 arrays on the host.
 
     cfg fields: dataset (a name of KNOWN_CLASSES, any TFDS name, or a path to a .npz, an archive or a folder), dir,
-    download, verify, stats, image_size, per_class, valid_size, cache_dir; where it has them, per_class_seed, exif
-    and allow_empty_classes. `seed` chooses the validation images, per_class_seed the `per_class` training images of
-    each class among the others (a larger number contains a smaller one). Mean and std are those of the whole training
-    data, so that a student on a subset sees what its teacher saw.
+    download, verify, stats, image_size, per_class, valid_size, cache_dir; where it has them, per_class_seed, exif,
+    resize, test_fraction, test_seed and allow_empty_classes. `seed` chooses the validation images, per_class_seed the
+    `per_class` training images of each class among the others (a larger number contains a smaller one). Mean and std
+    are those of the whole training data, so that a student on a subset sees what its teacher saw.
     Warns of what was done to the images. Raises UserError, within seconds, for whatever is missing or wrong.
     """
     other = numbers.load(cfg, seed, roots(cfg))
@@ -40,7 +40,8 @@ def _images(cfg) -> Dataset:
         warnings.warn(f"{cfg.dataset}: {note}", stacklevel=2)
     if not getattr(cfg, "allow_empty_classes", False):
         refuse_empty(raw, cfg.dataset)
-    train, test = (_square(split, cfg.image_size, cfg.dataset) for split in (raw.train, raw.test))
+    how = getattr(cfg, "resize", "stretch")
+    train, test = (_square(split, cfg.image_size, how, cfg.dataset) for split in (raw.train, raw.test))
     if train.images.shape[1] != test.images.shape[1]:
         raise UserError(f"{cfg.dataset}: training images have {train.images.shape[1]} pixels a side, test images "
                         f"{test.images.shape[1]}: set data.image_size")
@@ -144,9 +145,13 @@ def _read_path(path: Path, cfg) -> Raw:
     if kind is None:
         raise UserError(f"{path} is no data set: give a .npz, a CIFAR archive, a prepared TFDS folder, or a folder of "
                         "images as train/<class>/ and test/<class>/")
+    kind, own = _splitting(kind, path, cfg)
     if kind is npz:
         return npz.read(path)
     options = {"size": cfg.image_size, "exif": getattr(cfg, "exif", None) or "ignore"}
+    if getattr(cfg, "resize", "stretch") != "stretch":
+        options["resize"] = cfg.resize
+    options |= own
     if kind in OFFICIAL:
         options = {"verify": getattr(cfg, "verify", True)} if kind is cifar_archive else {"size": cfg.image_size}
     logging.getLogger(__name__).info("reading %s", path)
@@ -154,11 +159,21 @@ def _read_path(path: Path, cfg) -> Raw:
                         lambda: check(kind.read(path, **options), path))
 
 
+def _splitting(kind, path: Path, cfg) -> tuple:
+    """(the module, its options) that read class folders, of which a share may be held out as test images."""
+    fraction = getattr(cfg, "test_fraction", 0.0)
+    if not fraction and kind is unsplit:
+        raise UserError(f"{path} has class folders, but no train/ and test/: {unsplit.CURE}")
+    if fraction and (kind not in (folder, unsplit) or folder.has_test(path)):
+        raise UserError(f"{path} has test images of its own: leave data.test_fraction out")
+    return (unsplit, {"test_fraction": fraction, "test_seed": getattr(cfg, "test_seed", 0)}) if fraction else (kind, {})
+
+
 def _kind(path: Path):
     """The module that reads `path`, or None."""
     if path.suffix == ".npz":
         return npz if path.is_file() else None
-    return next((kind for kind in (tfds_folder, *OFFICIAL, folder) if kind.recognise(path)), None)
+    return next((kind for kind in (tfds_folder, *OFFICIAL, folder, unsplit) if kind.recognise(path)), None)
 
 
 def _missing(cfg) -> str:
@@ -183,11 +198,11 @@ def _check_crop(cfg, size: int) -> None:
                         f"{size}, or 0 for no random crop")
 
 
-def _square(split: Split, size: int | None, where: object) -> Split:
+def _square(split: Split, size: int | None, how: str, where: object) -> Split:
     height, width = split.images.shape[1:3]
     if size is None and height != width:
         raise UserError(f"{where}: images are {height}x{width}, not square: set data.image_size")
-    return split if size is None else Split(images.resize(split.images, size), split.labels)
+    return split if size is None else Split(images.resize(split.images, size, how), split.labels)
 
 
 def _rows(split: Split, rows: np.ndarray) -> Split:

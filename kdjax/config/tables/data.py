@@ -11,6 +11,10 @@ FIELDS = {
                         "says so), `ssl` (the self-supervised releases'), a data set's name, or six numbers",
                         kind=object),
     "data.image_size": Field(None, "resize to this; None: as it is", kind=int, low=8, high=4096),
+    "data.resize": Field("stretch", "how images become square: `stretch` them, or `crop` the middle after resizing the "
+                         "shorter side", choices=("stretch", "crop")),
+    "data.test_fraction": Field(0.0, "of each class of a folder without test images, held out as those", high=0.9),
+    "data.test_seed": Field(0, "chooses them; runs of all seeds are tested on the same images"),
     "data.batch_size": Field(64, "images a training step, on all devices together", low=1, flags=("--batch_size",)),
     "data.eval_batch_size": Field(500, "images an evaluation step; changes no result", low=1, may_change="always"),
     "data.drop_last": Field(True, "drop the last, smaller batch of an epoch"),

@@ -28,30 +28,38 @@ def recognise(path: Path) -> bool:
 
 def files(path: Path) -> list[Path]:
     """The files on which the contents depend."""
-    classes = class_names(path)
+    classes = class_names(path / "train")
     return [file for split in (path / "train", test_folder(path)) for file, _ in listing(split, classes)]
 
 
-def read(path: Path, size: int | None = None, exif: str = "ignore") -> Raw:
+def read(path: Path, size: int | None = None, exif: str = "ignore", resize: str = "stretch") -> Raw:
     """Classes are the sorted folder names of train/, images are all files below. They become RGB, resized to size x
-    size where given, turned as their EXIF orientation says with exif="apply".
+    size where given (see `images.Decoder`), turned as their EXIF orientation says with exif="apply".
 
     Names are compared in Unicode's composed form. Raises UserError for anything in a class folder that is not an image
     (what operating systems leave there is passed over), links that lead outside, a class that train/ lacks, and images
     of different sizes where no size is given. A class without images is left for the caller to judge.
     """
-    classes, decoder = class_names(path), images.Decoder(size, exif)
-    train, test = (_read_split(path, split, classes, decoder) for split in (path / "train", test_folder(path)))
+    classes, decoder = class_names(path / "train"), images.Decoder(size, exif, resize)
+    train, test = (read_split(path, split, classes, decoder) for split in (path / "train", test_folder(path)))
     return Raw(path.resolve().name, train, test, len(classes), classes=tuple(classes), notes=decoder.notes())
 
 
-def class_names(path: Path) -> list[str]:
-    """The sorted names of the folders in train/, composed; at least two."""
-    names = sorted(_subfolders(path / "train"))
+def class_names(root: Path) -> list[str]:
+    """The sorted names of the folders in `root`, composed; at least two."""
+    names = sorted(_subfolders(root))
     if len(names) < 2:
-        raise UserError(f"{path / 'train'} holds {len(names)} class folders: put the images of each class into "
-                        "train/<class>/")
+        raise UserError(f"{root} holds {len(names)} class folders: put the images of each class into "
+                        f"{root.name}/<class>/")
     return names
+
+
+def has_test(path: Path) -> bool:
+    """Whether there are test images."""
+    try:
+        return bool(test_folder(path))
+    except UserError:
+        return False
 
 
 def test_folder(path: Path) -> Path:
@@ -62,7 +70,8 @@ def test_folder(path: Path) -> Path:
             return folder
         if folder.is_dir() and _subfolders(folder).keys() - {"images"}:
             return folder
-    raise UserError(f"{path} has no test images: put them into test/<class>/ or val/<class>/")
+    raise UserError(f"{path} has no test images: put them into test/<class>/ or val/<class>/, or set "
+                    "data.test_fraction=0.2 to hold out a fifth of each class")
 
 
 def listing(split: Path, classes: list[str]) -> Listing:
@@ -79,7 +88,8 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _passed_over(name: str) -> bool:
+def passed_over(name: str) -> bool:
+    """Whether a file or folder is none of the user's."""
     return name.startswith(".") or name.lower() in LEFT_BY_SYSTEMS
 
 
@@ -87,7 +97,7 @@ def _subfolders(folder: Path) -> dict[str, Path]:
     """{composed name: folder}; UserError for two that differ by the normal form only."""
     found: dict[str, Path] = {}
     for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and not _passed_over(entry.name):
+        if entry.is_dir() and not passed_over(entry.name):
             if composed(entry.name) in found:
                 raise UserError(f"{folder} holds two folders called {composed(entry.name)!r}, whose names differ by "
                                 "Unicode normal form only: make one of them")
@@ -104,26 +114,26 @@ def _by_class(split: Path, classes: list[str]) -> Listing:
     found = []
     for label, name in enumerate(classes):
         if name in folders:
-            found += [(file, label) for file in _below(_own_images(folders[name]))]
+            found += [(file, label) for file in below(_own_images(folders[name]))]
     return found
 
 
 def _own_images(folder: Path) -> Path:
     """A class folder, or the images folder in it where it holds nothing else but boxes, as Tiny-ImageNet's do."""
-    others = [entry for entry in folder.iterdir() if not _passed_over(entry.name) and entry.name != "images"]
+    others = [entry for entry in folder.iterdir() if not passed_over(entry.name) and entry.name != "images"]
     boxes = all(entry.name.endswith("_boxes.txt") for entry in others)
     return folder / "images" if boxes and (folder / "images").is_dir() else folder
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def below(folder: Path) -> Iterator[Path]:
     """Every file in a folder and its subfolders, in the order of their composed names."""
     for entry in sorted(folder.iterdir(), key=lambda path: composed(path.name)):
-        if _passed_over(entry.name):
+        if passed_over(entry.name):
             continue
         if entry.is_dir():
             if entry.is_symlink():
                 raise UserError(f"{entry} is a link to a folder: copy the images instead")
-            yield from _below(entry)
+            yield from below(entry)
         else:
             yield entry
 
@@ -141,7 +151,8 @@ def _annotated(split: Path, annotations: Path, classes: list[str]) -> Listing:
     return sorted(found)
 
 
-def _read_split(root: Path, split: Path, classes: list[str], decoder: images.Decoder) -> Split:
+def read_split(root: Path, split: Path, classes: list[str], decoder: images.Decoder) -> Split:
+    """The images of `split`, which lies in the data set `root`."""
     found, inside = listing(split, classes), root.resolve()
     _refuse_others([file for file, _ in found], split, inside)
     decoded = _decoded([file for file, _ in found], split, inside, decoder)

@@ -22,11 +22,13 @@ class Decoder:
     """Image files as uint8 RGB arrays [H, W, 3], and a record of what was done to their pixels.
 
     size: bilinearly resize to size x size. exif: "apply" turns an image upright as its EXIF orientation says, "ignore"
-    leaves it as it is stored, as torchvision does. Images of 16 bits a pixel lose the lower 8.
+    leaves it as it is stored, as torchvision does. resize: "stretch" to a square, or "crop" the middle of the image
+    whose shorter side has been resized, as torchvision's Resize and CenterCrop. Images of 16 bits a pixel lose the
+    lower 8.
     """
 
-    def __init__(self, size: int | None = None, exif: str = "ignore"):
-        self.size, self.exif, self.turned, self.deep = size, exif, 0, 0
+    def __init__(self, size: int | None = None, exif: str = "ignore", resize: str = "stretch"):
+        self.size, self.exif, self.how, self.turned, self.deep = size, exif, resize, 0, 0
 
     def __call__(self, data: bytes, name: object) -> np.ndarray:
         """Raises UserError naming `name` for what is no whole image, and for one of more than MAX_PIXELS, before
@@ -47,7 +49,7 @@ class Decoder:
             raise UserError(f"{name} is {told}not a whole {'/'.join(FORMATS)} image: replace or remove it") from error
         if rgb is None:
             raise UserError(f"{name} decodes to more than {MAX_PIXELS:,} pixels, a decompression bomb: remove it")
-        return np.asarray(_resized(rgb, self.size))
+        return np.asarray(_resized(rgb, self.size, self.how))
 
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the images decoded so far, a sentence each."""
@@ -76,11 +78,12 @@ def decode(data: bytes, name: object, size: int | None = None) -> np.ndarray:
     return Decoder(size)(data, name)
 
 
-def resize(images: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [N, H, W, 3] bilinearly resized to [N, size, size, 3], antialiased as in torchvision on PIL images."""
+def resize(images: np.ndarray, size: int, how: str = "stretch") -> np.ndarray:
+    """uint8 [N, H, W, 3] bilinearly resized to [N, size, size, 3], antialiased as in torchvision on PIL images. how: as
+    in `Decoder`."""
     if images.shape[1:3] == (size, size):
         return images
-    return np.stack([np.asarray(_resized(Image.fromarray(image), size)) for image in images])
+    return np.stack([np.asarray(_resized(Image.fromarray(image), size, how)) for image in images])
 
 
 def stack(decoded: Iterable[np.ndarray], count: int, where: object) -> np.ndarray:
@@ -110,7 +113,12 @@ def _eight_bits(pixels: np.ndarray, name: object) -> Image.Image:
     return Image.fromarray((pixels.astype(np.int32) >> 8).astype(np.uint8))
 
 
-def _resized(image: Image.Image, size: int | None) -> Image.Image:
+def _resized(image: Image.Image, size: int | None, how: str) -> Image.Image:
     if size is None or image.size == (size, size):
         return image
+    if how == "crop":
+        shorter = min(image.size)
+        width, height = (size if side == shorter else int(size * side / shorter) for side in image.size)
+        left, top = round((width - size) / 2), round((height - size) / 2)
+        return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
     return image.resize((size, size), Image.Resampling.BILINEAR)

@@ -32,7 +32,7 @@ def files(path: Path) -> list[Path]:
     return sorted(entry for entry in path.rglob("*") if entry.is_file())
 
 
-def read(path: Path, size: int | None = None, exif: str = "ignore") -> Raw:
+def read(path: Path, size: int | None = None, exif: str = "ignore", resize: str = "stretch") -> Raw:
     """The train split and the test split (validation, where there is no test) of a prepared folder.
 
     Raises UserError for a damaged folder and for one that holds no labelled images.
@@ -41,7 +41,7 @@ def read(path: Path, size: int | None = None, exif: str = "ignore") -> Raw:
     test = next((name for name in TEST_NAMES if name in told.splits), None)
     if test is None or "train" not in told.splits:
         raise UserError(f"{path} has the splits {', '.join(told.splits)}: it needs train and test")
-    decoder = images.Decoder(size, exif)
+    decoder = images.Decoder(size, exif, resize)
     try:
         train, test = (_read_split(told, split, decoder, path) for split in ("train", test))
     except (UserError, MemoryError):
