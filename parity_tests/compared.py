@@ -25,10 +25,14 @@ def digest() -> str:
     return found.hexdigest()
 
 
+def in_full() -> bool:
+    """Whether everything is asked for, changed or not."""
+    return os.environ.get("KDJAX_PARITY_FULL", "") not in ("", "0")
+
+
 def is_due() -> bool:
     """Whether the comparisons run."""
-    asked = os.environ.get("KDJAX_PARITY_FULL", "") not in ("", "0")
-    return asked or not RECORD.is_file() or RECORD.read_text().strip() != digest()
+    return in_full() or not RECORD.is_file() or RECORD.read_text().strip() != digest()
 
 
 if __name__ == "__main__":

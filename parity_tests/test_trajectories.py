@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from parity_tests import cases, golden_data, jax_replay, replay, trajectory
+from parity_tests import cases, compared, golden_data, jax_replay, replay, trajectory
 from parity_tests.ahead import Ahead
 from parity_tests.reference import methods, networks, step
 from parity_tests.reference import replay as reference_replay
@@ -14,8 +14,15 @@ FILES = {p.stem: p for p in golden_data.files("trajectories")}
 REPLAYED = Ahead(FILES, lambda name: jax_replay.replay(golden_data.read(FILES[name])))
 
 
+# Across families only methods with maps, stages or banks do what they do not within one; CI repeats all of them.
+TELLING = {"hint", "vid", "abound", "factor", "crd", "ickd"}
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_kdjax_repeats_the_original_run(name):
+    method, _, pair = name.partition("__")
+    if pair == "cross" and method not in TELLING and not compared.in_full():
+        pytest.skip("the same arithmetic as in the run within a family; KDJAX_PARITY_FULL=1 repeats it too")
     golden = golden_data.read(FILES[name])
     run, unknown = REPLAYED[name]
     assert not unknown
