@@ -68,8 +68,11 @@ def usage() -> str:
 
 
 def script() -> int:
-    """The console script's entry: mistakes become one sentence."""
+    """The console script's entry: mistakes become one sentence. The current folder's modules can be named, as they can
+    after `python -m`."""
     words = sys.argv[1:]
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append("")
     if words and (words[0] in COMPUTING or words[0].startswith("--config")) and not set(words) & {"-h", "--help"}:
         start.begin()  # first of all: it may start this process anew
     return guarded(main)

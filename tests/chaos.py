@@ -28,7 +28,8 @@ import warnings
 
 CHAIN, DEADLINE = 3, 300
 KEPT = 3  # the newest two steps and the best one
-TIMES = {"time", "date", "command", "revision", "seconds", "wall_clock_seconds", "images_per_second", "images", "speed_seconds"}
+TIMES = {"time", "date", "command", "revision", "seconds", "wall_clock_seconds", "images_per_second", "images",
+         "speed_seconds"}
 POINTS = {  # what a run is made of: owner, attribute
     "loading": ("kdjax.data.source", "load"), "teacher": ("kdjax.run.teachers", "load"),
     "methods": ("kdjax.methods", "build"),

@@ -65,3 +65,13 @@ def test_a_file_of_the_users_own_comes_before_the_shipped_one(tmp_path, monkeypa
 def test_a_mistaken_config_name_shows_the_near_one():
     with pytest.raises(UserError, match="did you mean configs/itrd.py"):
         file.load("itdr")
+
+
+def test_a_module_of_the_current_folder_can_be_named_whichever_way_kdjax_is_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path not in ("", str(tmp_path))])
+    monkeypatch.setattr("sys.argv", ["kdjax", "--version"])
+    (tmp_path / "only_here_now.py").write_text("Loss = 7")
+    assert command.script() == 0
+    assert importlib.import_module("only_here_now").Loss == 7
+    sys.modules.pop("only_here_now")
