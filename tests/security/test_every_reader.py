@@ -246,7 +246,7 @@ BUILTIN = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
 ACTING = {"import_module", "exec_module", "load_module", "run_path", "run_module"}
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "runpy", "torch"}
 MAY = [("import_module", "importlib.import_module(module)"), ("import_module", "importlib.import_module(module_name)"),
-       ("exec_module", "spec.loader.exec_module(module)"), ("pickle", "safe_pickle.py")]
+       ("exec_module", "spec.loader.exec_module(module)")]
 
 
 def acts(path):

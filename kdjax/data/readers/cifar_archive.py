@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdjax.data.readers import safe_archive, safe_pickle
+from kdjax.data.readers import cifar_pickle, safe_archive
 from kdjax.data.types import Raw, Split
 from kdjax.errors import UserError
 from kdjax.files.download import digest
@@ -63,7 +63,7 @@ def files(path: Path) -> list[Path]:
 def read(path: Path, verify: bool = True) -> Raw:
     """An official archive as data. verify: refuse files whose md5 is not the official one.
 
-    Either way the pickles inside are read as plain data only (safe_pickle), and archives in memory (safe_archive).
+    Either way the pickles inside are read as plain data only (cifar_pickle), and archives in memory (safe_archive).
     """
     name = recognise(path)
     layout = LAYOUTS[name]
@@ -97,7 +97,7 @@ def _compare(path: Path, got: str, official: str) -> None:
 
 
 def _split(pickles: list[tuple[Path, bytes]], layout: Layout) -> Split:
-    parts = [_batch(path, safe_pickle.loads(data, path), layout.labels) for path, data in pickles]
+    parts = [_batch(path, cifar_pickle.loads(data, path), layout.labels) for path, data in pickles]
     return Split(*(np.concatenate(column) for column in zip(*parts)))
 
 

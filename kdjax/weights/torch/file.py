@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from kdjax.errors import UserError
-from kdjax.weights.torch import safetensors, unpickler
-from kdjax.weights.torch.values import Refused, Storage, Tensor, acts
+from kdjax.files import pickles
+from kdjax.files.pickles import Refused
+from kdjax.weights.torch import safetensors
+from kdjax.weights.torch.values import Storage, Tensor, TorchValues, acts
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 Fetch = Callable[[Tensor], np.ndarray]
@@ -136,13 +138,13 @@ def _open_zip(path: str) -> tuple[Any, Callable]:
         raise UserError("was written on a big-endian machine; save it again on a little-endian one.")
     if any(info.file_size > os.path.getsize(path) for info in archive.infolist()):
         raise UserError("is damaged: an entry is larger than the file; download or copy it again.")
-    obj = unpickler.load(io.BytesIO(archive.read(top + "data.pkl")))
+    obj = pickles.load(io.BytesIO(archive.read(top + "data.pkl")), TorchValues())
     return obj, lambda key: archive.read(f"{top}data/{key}")  # read() also verifies the CRC
 
 
 def _open_legacy(data) -> tuple[Any, Callable]:
     storages: dict[str, Storage] = {}
-    _, version, system, obj, keys = (unpickler.load(data, storages) for _ in range(5))
+    _, version, system, obj, keys = (pickles.load(data, TorchValues(storages)) for _ in range(5))
     if version != 1001 or system.get("little_endian") is not True:
         raise UserError("is in a variant of torch's old format that is not known; save it again with a newer torch.")
     spans, at = {}, data.tell()

@@ -5,7 +5,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from kdjax.weights.torch.values import Opaque, Storage, Tensor
+from kdjax.files.pickles import Opaque
+from kdjax.weights.torch.values import Storage, Tensor
 
 METADATA = "__metadata__"
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "bfloat16", "I64": "<i8", "I32": "<i4", "I16": "<i2",

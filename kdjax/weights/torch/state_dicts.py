@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kdjax.errors import UserError
-from kdjax.weights.torch.values import Global, Opaque, Refused, Tensor, name_of
+from kdjax.files.pickles import Global, Opaque, Refused, name_of
+from kdjax.weights.torch.values import Tensor
 
 CONTAINERS = ("model", "state_dict", "net")
 PLAIN = str | bytes | int | float | None

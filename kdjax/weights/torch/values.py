@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdjax.files.pickles import Global, Meanings, Opaque, Refused, name_of, stored
+
 STORAGES = {
     "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16",
     "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
@@ -23,18 +25,6 @@ PLAIN = {"set", "frozenset", "list", "dict", "tuple", "int", "long", "float", "b
          "bytearray", "complex", "slice", "range", "xrange", "object", "type", "getattr", "Ellipsis", "NotImplemented",
          "iter", "enumerate", "zip", "map", "filter", "reversed", "property", "staticmethod", "classmethod", "super"}
 RECORDS = {"stat_result", "statvfs_result", "terminal_size", "times_result", "uname_result", "_Environ"}  # of os
-
-
-class Refused(Exception):
-    """The pickle asks for something that is not plain data; `name` is the offending global, if there is one."""
-
-    def __init__(self, message: str, name: str = ""):
-        super().__init__(message)
-        self.name = name
-
-
-class Global(NamedTuple):
-    name: str
 
 
 class Storage(NamedTuple):
@@ -55,18 +45,6 @@ class Tensor(NamedTuple):
     strides: tuple
 
 
-class Opaque:
-    """Data whose class does not matter here, such as the Namespace of command-line options."""
-
-    def __init__(self, name: str, args: Any = ()):
-        self.name, self.args = name, args
-
-
-def name_of(value: Any) -> str:
-    """The name behind a placeholder, "" for a value that is none."""
-    return value.name if isinstance(value, Opaque | Global) else ""
-
-
 def named(module: str, name: str) -> Global:
     """What stands for a global; Refused for one that acts."""
     full = f"{module}.{name}"[:100]
@@ -81,6 +59,25 @@ def acts(name: str) -> bool:
     if rest.endswith(("Error", "Exception", "Warning")) or rest in RECORDS:
         return False
     return rest.split(".")[0] not in PLAIN if module in BUILTINS else module in ACTING or name in OPENING
+
+
+class TorchValues(Meanings):
+    """storages: every storage that the pickles mention, by key."""
+
+    def __init__(self, storages: dict[str, Storage] | None = None):
+        self.storages = {} if storages is None else storages
+
+    def named(self, module: str, name: str) -> Global:
+        """A placeholder; Refused for a name that acts."""
+        return named(module, name)
+
+    def called(self, function: Any, args: Any) -> Any:
+        """The plain value of a call that weights need; a placeholder for every other call."""
+        return called(function, args)
+
+    def persistent(self, reference: Any) -> Storage | Opaque:
+        """The storage that a tensor's reference means."""
+        return persistent(reference, self.storages)
 
 
 def called(function: Any, args: Any) -> Any:
@@ -126,16 +123,6 @@ def _tensor(storage, offset, shape, strides, *_) -> Tensor | Opaque:
 def _subclass(function: Any, cls: Any, args: Any) -> Any:
     """A tensor with attributes of its own; one of another class is a placeholder."""
     return called(function, args) if name_of(cls) in TENSORS else Opaque(name_of(cls) or "something")
-
-
-def stored(target: dict, items: list) -> None:
-    """Puts keys and values, in turn, into `target`. A key that is neither text nor a number stands for itself only:
-    tuples could be made that take for ever to hash."""
-    if len(items) % 2:
-        raise ValueError("a key without a value")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        plain = isinstance(key, str | int | float | bytes | None)
-        target[key if plain else Opaque("key", key)] = value
 
 
 def _dictionary(pairs: Any = None) -> dict:
