@@ -6,6 +6,9 @@ XLA's convolutions on a CPU run on one core, so a CPU with n cores becomes n vir
 split; in float64 the result does not depend on their number (tests/device). glibc hands every large array back to the
 kernel and faults it in again at every step; told to keep them, a step of wrn_40_2 -> wrn_16_2 takes 300 instead of
 385 ms on 2 cores. glibc reads that before the program begins, so the command starts itself once more.
+
+A device that waits for the others in an all-reduce holds a thread of XLA's pool, which has one a core: two runs of some
+fifty, on two busy cores, waited for ever and were ended by XLA (jax 0.10.2). The pool gets one more for every device.
 """
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ import importlib.util
 import math
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
 STARTED = "KDJAX_STARTED"  # set in the process that was started anew; its value: what was set, for `described`
 DEVICES = "--xla_force_host_platform_device_count"
+THREADS = "PJRT_NPROC"  # how many threads XLA's pool has
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_ARENA_MAX": "1"}
 ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 ACCELERATORS = {  # a device's file: the package by which JAX uses it
@@ -53,12 +58,15 @@ def on_cpu(env) -> bool:
 
 
 def cpu_settings(env) -> dict[str, str]:
-    """A device a core, and memory that is kept. A user's own device count or allocator is left alone."""
+    """A device a core, threads to spare, and memory that is kept. What a user chose of these is left alone."""
     found, flags = {}, env.get("XLA_FLAGS", "")
     count = env.get("KDJAX_CPU_DEVICES", "")
     count = int(count) if count.isdecimal() and int(count) else cores()
-    if DEVICES not in flags and count > 1:
+    forced = re.search(rf"{DEVICES}=(\d+)", flags)
+    if not forced and count > 1:
         found["XLA_FLAGS"] = f"{flags} {DEVICES}={count}".strip()
+    if (devices := int(forced[1]) if forced else count) > 1 and not {THREADS, "NPROC"} & set(env):
+        found[THREADS] = str(cores() + devices)
     own = any(name in env.get("LD_PRELOAD", "") for name in ALLOCATORS) or "malloc" in env.get("GLIBC_TUNABLES", "")
     if env.get("KDJAX_MALLOC") != "off" and not own and platform.libc_ver()[0] == "glibc":
         found |= {name: value for name, value in MALLOC.items() if name not in env}
@@ -92,6 +100,8 @@ def described(env=os.environ) -> str:
     parts = []
     if "XLA_FLAGS" in names:
         parts += [flag.lstrip("-") for flag in env.get("XLA_FLAGS", "").split() if flag.startswith(DEVICES)]
+    if THREADS in names:
+        parts.append(f"{env.get(THREADS)} threads")
     if set(names) & MALLOC.keys():
         parts.append("memory kept (" + " ".join(f"{n}={env.get(n)}" for n in names if n in MALLOC) + ")")
     if "JAX_COMPILATION_CACHE_DIR" in names:

@@ -22,14 +22,17 @@ print(json.dumps([dict(os.environ), sys.argv[1:], os.getpid(), "jax" in sys.modu
 
 def test_a_cpu_gets_a_device_a_core_and_keeps_its_memory_and_its_programs(monkeypatch):
     monkeypatch.setattr(start.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(start, "cores", lambda: 2)
     assert start.settings(CPU) == start.MALLOC | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=3", "JAX_COMPILATION_CACHE_DIR": "/c/compiled",
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0"}
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=3", start.THREADS: "5",
+        "JAX_COMPILATION_CACHE_DIR": "/c/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0"}
 
 
 @pytest.mark.parametrize(("env", "absent"), [
     ({"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}, {"XLA_FLAGS"}),
-    ({"KDJAX_CPU_DEVICES": "1"}, {"XLA_FLAGS"}),
+    ({"KDJAX_CPU_DEVICES": "1"}, {"XLA_FLAGS", start.THREADS}), ({"NPROC": "9"}, {start.THREADS}),
+    ({start.THREADS: "9"}, {start.THREADS}),
     ({"KDJAX_MALLOC": "off"}, start.MALLOC.keys()),
     ({"LD_PRELOAD": "/lib/libjemalloc.so.2"}, start.MALLOC.keys()),
     ({"MALLOC_ARENA_MAX": "4"}, {"MALLOC_ARENA_MAX"}),
@@ -39,6 +42,23 @@ def test_a_cpu_gets_a_device_a_core_and_keeps_its_memory_and_its_programs(monkey
 ])
 def test_what_the_user_set_stays(env, absent):
     assert not start.settings(CPU | env).keys() & set(absent)
+
+
+def test_devices_that_the_user_forced_get_their_threads_too(monkeypatch):
+    monkeypatch.setattr(start, "cores", lambda: 2)
+    own = start.settings(CPU | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8 --a=1"})
+    assert own[start.THREADS] == "10" and "XLA_FLAGS" not in own
+
+
+def test_the_pool_has_so_many_threads():
+    """XLA reads the variable: without it a run could wait for ever, and no test would notice."""
+    code = ("import os, jax; jax.devices(); names = [open(f'/proc/self/task/{t}/comm').read().strip() for t in "
+            "os.listdir('/proc/self/task')]; print(names.count('tf_XLAEigen'))")
+    env = os.environ | {"JAX_PLATFORMS": "cpu", start.THREADS: "7"}
+    if sys.platform != "linux":
+        pytest.skip("counts threads by /proc")
+    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True,
+                          check=True).stdout.strip() == "7"
 
 
 def test_other_flags_of_xla_are_kept():
