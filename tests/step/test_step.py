@@ -176,7 +176,9 @@ def stepped(skip: bool, spoil=lambda grads: grads, terms=None):
     state = state_of(objective.task, objective)
     grads, got = gradients(objective, state, frozen(), batch())
     got = got._replace(terms=got.terms | (terms or {}))
-    return state, *apply_gradients(objective, state, spoil(grads), got)
+    new, finite, norm = apply_gradients(objective, state, spoil(grads), got)
+    assert np.array_equal(norm, optax.global_norm(spoil(grads)), equal_nan=True)
+    return state, new, finite
 
 
 def test_a_good_step_moves_parameters_statistics_and_momentum():
