@@ -11,7 +11,6 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 CACHE = pathlib.Path(tempfile.gettempdir()) / f"kdjax-tests-xla-{os.getuid()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
-os.environ.setdefault("PJRT_NPROC", "10")  # threads for up to eight forced devices, see kdjax/device/start.py
 os.environ.setdefault("KDJAX_STARTED", "")  # commands keep the environment that a test gives them
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"

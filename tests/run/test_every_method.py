@@ -27,6 +27,8 @@ def small(config):
     config.teacher.update({"train_epochs": 0, "min_accuracy": 0.0})
     config.experiment.compare = False
     config.log.update({"every_steps": 5, "tensorboard": False, "plots": False})
+    if config.method.name == "fsp":  # whose two epochs before the main stage are near divergence at the full rate
+        config.train.init_lr = 0.01
     config.method.crd.update({"num_negatives": 64, "queue_size": 320})
     config.method.rrd.update({"num_negatives": 64, "queue_size": 320})
     return config
