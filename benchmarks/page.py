@@ -46,8 +46,8 @@ def run_table(found: dict) -> str:
 def methods_table(found: dict) -> str:
     """Every method beside KD."""
     rows = [[r["method"], f"{r['ms']:.1f}", f"{r['times_kd']:.2f}", f"{r['megabytes']:.0f}",
-             f"{r['memory_times_kd']:.2f}"] for r in found["rows"]]
-    return grid(["method", "ms", "time / KD", "MB", "memory / KD"], rows)
+             f"{r['memory_times_kd']:.2f}", r["passes"]] for r in found["rows"]]
+    return grid(["method", "ms", "time / KD", "MB", "memory / KD", "batches shown to"], rows)
 
 
 def growth_table(found: dict) -> str:
@@ -57,7 +57,8 @@ def growth_table(found: dict) -> str:
     return grid(["what grows", "first", "second", "third"], rows)
 
 
-TABLES = {"step": step_table, "run": run_table, "methods": methods_table, "growth": growth_table}
+TABLES = {"step": step_table, "run": run_table, "methods": methods_table, "programs": methods_table,
+          "growth": growth_table}
 
 
 def ratios() -> dict[str, float]:

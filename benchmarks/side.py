@@ -5,10 +5,13 @@
 --given: the teacher's outputs come from a filled cache.
 """
 import argparse
+import collections
+import contextlib
 import importlib
 import pathlib
 import sys
 import time
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from kdjax.device import start
@@ -20,7 +23,7 @@ import jax
 import numpy as np
 
 from benchmarks.talk import serve
-from kdjax import models
+from kdjax import models, tasks
 from kdjax.config.override import assign
 from kdjax.data.types import Dataset, Split
 from kdjax.device import compiled
@@ -28,7 +31,7 @@ from kdjax.device.placement import Placement
 from kdjax.run.held import Held
 from kdjax.run.plan import plan, stage_state
 from kdjax.run.stage import Stage
-from kdjax.tasks import distil
+from kdjax.step.context import Passes
 
 MEAN, STD, IMAGES, BATCH = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761), 50_000, 64
 
@@ -41,26 +44,33 @@ def random_data(images: int = IMAGES, classes: int = 100) -> Dataset:
 
 
 class Side:
-    """side(n): n steps of a method's published config, waited for. megabytes: XLA's own account of the compiled step:
-    temporaries, arguments and outputs, less what is donated. changes: {"data.batch_size": 128, ...}. devices: 0 as many
-    as a run takes."""
+    """side(n): n steps of a method's published config, waited for. method: its config, `NAME` or `NAME:ARGUMENTS`.
+    megabytes: XLA's own account of the compiled step: temporaries, arguments and outputs, less what is donated. passes:
+    {net: images that it is shown in a step}. changes: {"data.batch_size": 128, ...}. devices: 0 as many as a run takes.
+    """
 
     def __init__(self, method: str, teacher: str, student: str, data: Dataset, devices: int = 1, given: bool = False,
                  **changes):
-        config = importlib.import_module(f"configs.{method}").get_config(f"teacher={teacher},student={student}")
+        name, _, more = method.partition(":")
+        argument = ",".join(filter(None, (f"teacher={teacher},student={student}", more)))
+        config = importlib.import_module(f"configs.{name}").get_config(argument)
         config.devices, config.teacher.cache = devices, "memory" if given else "off"
         for name, value in changes.items():
             assign(config, name, value)
         images = len(data.train.labels)
         teacher = models.build(teacher, num_classes=data.num_classes, image_size=32)
-        task, place = distil.build(config, data, {"teacher": teacher}), Placement(config, images)
-        frozen, p = {"teacher": teacher.init(jax.random.key(1))}, plan(config, task, images)[-1]
+        nets = {"teacher": teacher} if config.program in tasks.TAUGHT else {}
+        task, place = tasks.build(config, data, nets), Placement(config, images)
+        frozen = {name: net.init(jax.random.key(1)) for name, net in nets.items()}
+        p = plan(config, task, images)[-1]
         held = Held(data, frozen, place)
         stage = Stage(config, p, held, place, stage_state(config, task, p, data, frozen, None))
         stage.begin_epoch(1, fresh=False)
         self.state, self.devices = stage.state, len(place.devices)
         self.rest = (held.frozen, held.train, stage.orders.held[0], place.put_wish(False), stage.given[0])
-        self.step = stage.compiled.lower(self.state, *self.rest).compile()
+        with counted() as self.passes:
+            lowered = stage.compiled.lower(self.state, *self.rest)
+        self.step = lowered.compile()
         memory = self.step.memory_analysis()
         self.megabytes = (memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
                           - memory.alias_size_in_bytes) / 1e6
@@ -69,6 +79,17 @@ class Side:
         for _ in range(n):
             self.state, tick = self.step(self.state, *self.rest)
         tick.block_until_ready()
+
+
+@contextlib.contextmanager
+def counted():
+    """{net: images shown to it} in the step that is traced inside."""
+    shown, run = collections.Counter(), Passes._run
+    def counting(self, net, view, train):
+        shown[net] += len(self.inputs[view])
+        return run(self, net, view, train)
+    with unittest.mock.patch.object(Passes, "_run", counting):
+        yield shown
 
 
 def timed(steps, n: int) -> float:

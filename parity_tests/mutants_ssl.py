@@ -1,7 +1,7 @@
 """Mistakes in the pretext tasks and in self-supervised DS-SRD; `mutants.py` judges them.
 
-Most are judged by the originals' training steps (golden/self_supervised), those of DS-SRD by what must hold of one step
-of a made-up run. The steps run operation by operation, as `mutants.py` has it.
+Most are judged by the originals' training steps (golden/self_supervised) or the reference's, those of DS-SRD by what
+must hold of one step of a made-up run. The steps run operation by operation, as `mutants.py` has it.
 """
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import numpy as np
 
 from kdjax import losses
 from kdjax.data import imix
+from kdjax.models import heads
 from kdjax.step import update
 from kdjax.step.context import Passes
 from kdjax.tasks import passes, pretext
 from kdjax.tasks.pretext import Pretext
+from parity_tests import selfsup_made
 from parity_tests.mutation import Mutant, patch, trains
 from parity_tests.tolerances import error
 from tests.selfsup_golden import load
@@ -87,8 +89,8 @@ def misaligned(original):
     return lambda nets, o, draws, x2: original(nets, o._replace(aligned=False), draws, x2)
 
 
-BYOL, NPAIR, MOCON, ORDER, LEARN, STRONG = ("step: byol", "step: npair", "step: mocon", "order of keys",
-                                            "who learns", "strong alone")
+BYOL, NPAIR, MOCON, GROUPS, ORDER, LEARN, STRONG = ("step: byol", "step: npair", "step: mocon", "step: four devices",
+                                                    "order of keys", "who learns", "strong alone")
 MUTANTS = [
     Mutant("pretext: the target looks before it is moved", BYOL, patch(Pretext, "terms", follow_late)),
     Mutant("pretext: the target's statistics are averaged", BYOL, patch(Pretext, "follow", follow_all)),
@@ -97,6 +99,7 @@ MUTANTS = [
     Mutant("i-Mix: the loss knows one key only", NPAIR, patch(losses.selfsup, "_weighted", keys_mixed)),
     Mutant("moco: keys enqueued before the logits", MOCON, patch(passes, "compare", enqueued_early)),
     Mutant("moco: keys never enqueued", MOCON, patch(pretext, "remember", lambda _: lambda memory, keys: memory)),
+    Mutant("pretext: batch norm over the whole batch", GROUPS, patch(heads, "grouped", lambda _: lambda net, n: net)),
     Mutant("DS-SRD: the teacher's features stay shuffled (D1)", ORDER, patch(passes, "_keys", misaligned)),
     Mutant("DS-SRD: CRD's embeddings are not trained (D2)", LEARN,
            trains(lambda path: False if path[2] in ("embed_s", "embed_t") else None)),
@@ -106,8 +109,17 @@ MUTANTS = [
 
 def steps_error(name: str) -> float:
     """The worst error of a golden file's losses, gradients and states, by the measure of level (d)."""
+    return worst(*load(name))
+
+
+def groups_error() -> float:
+    """The same of two steps of the reference on four devices."""
+    return worst(*selfsup_made.made("byol, four devices, shuffled", 2))
+
+
+def worst(data, meta) -> float:
     with jax.disable_jit():
-        return max(error(got, want) for _, got, want in Case(*load(name)).differences("f64"))
+        return max(error(got, want) for _, got, want in Case(data, meta).differences("f64"))
 
 
 def made(method: str, **changed):
@@ -149,4 +161,4 @@ def strong_error() -> float:
 CHECKS: dict[str, Callable[[], float]] = {
     BYOL: functools.partial(steps_error, "step_byol_imixup"), ORDER: order_error, LEARN: learn_error,
     NPAIR: functools.partial(steps_error, "step_npair_imixup"), STRONG: strong_error,
-    MOCON: functools.partial(steps_error, "step_mocon_imixup")}
+    MOCON: functools.partial(steps_error, "step_mocon_imixup"), GROUPS: groups_error}

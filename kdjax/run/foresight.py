@@ -44,9 +44,10 @@ class Foresight:
         self.config, self.plan, self.held, self.place = config, p, held, place
         if config.teacher.cache != "off" and jax.process_count() > 1:
             raise UserError("config.teacher.cache is for one process; set it off")
-        asked = {} if config.teacher.cache == "off" else self._asked(state)
-        self.pairs = [pair for pair, taps in asked.items() if taps <= KEPT]
-        self.left_out = {pair: sorted(taps - KEPT) for pair, taps in asked.items() if not taps <= KEPT}
+        asked = {} if config.teacher.cache == "off" else taps(config, p, held, state, outputs.numbered(p.objective))
+        self.pairs = [pair for pair, seen in asked.items() if set(seen.values()) <= KEPT]
+        self.left_out = {pair: sorted(set(seen.values()) - KEPT) for pair, seen in asked.items()
+                         if not set(seen.values()) <= KEPT}
         self.rows = {pair: self._rows(*pair) for pair in self.pairs}
         self.found = self.computed = 0
 
@@ -123,17 +124,6 @@ class Foresight:
             return {view: numbering.number(drawn[view]) for view, numbering in wanted.items()}
         return jax.jit(lambda seed, steps: jax.lax.map(lambda step: one(seed, step), steps))
 
-    def _asked(self, state) -> dict:
-        task, size, train = self.plan.objective.task, self.config.data.batch_size, self.held.data.train
-        data = getattr(train, "raw", train.images)
-        abstract = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
-        raw, key = jax.ShapeDtypeStruct((size, *data.shape[1:]), data.dtype), jax.eval_shape(lambda: jax.random.key(0))
-        inputs = {view: jax.eval_shape(lambda raw, key, how=how: how.apply(raw, how.draw(key, size)), raw, key)
-                  for view, how in task.views.items()}
-        index = jax.ShapeDtypeStruct((size,), jnp.int32)
-        batch = Batch(inputs, index, index, jax.ShapeDtypeStruct((), jnp.float32), {})
-        return outputs.asked(self.plan.objective, abstract(state), abstract(self.held.host), batch, key)
-
     def _rows(self, net: str, view: str) -> Rows:
         task, variables, train = self.plan.objective.task, self.held.host[net], self.held.data.train
         images = getattr(train, "raw", train.images)
@@ -146,6 +136,19 @@ class Foresight:
                "precision": str(jax.config.jax_default_matmul_precision)}
         disk = cache.folder(self.config.data.cache_dir) / FOLDER if self.config.teacher.cache == "disk" else None
         return Rows(disk, key, shapes.shape[1], shapes.dtype.name)
+
+
+def taps(config, p, held: Held, state, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], dict[int, str]]:
+    """{(net, view) of `pairs`: {leaf of its Output: tap}} that the steps of a stage look at."""
+    task, size, train = p.objective.task, config.data.batch_size, held.data.train
+    data = getattr(train, "raw", train.images)
+    abstract = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+    raw, key = jax.ShapeDtypeStruct((size, *data.shape[1:]), data.dtype), jax.eval_shape(lambda: jax.random.key(0))
+    inputs = {view: jax.eval_shape(lambda raw, key, how=how: how.apply(raw, how.draw(key, size)), raw, key)
+              for view, how in task.views.items()}
+    index = jax.ShapeDtypeStruct((size,), jnp.int32)
+    batch = Batch(inputs, index, index, jax.ShapeDtypeStruct((), jnp.float32), {})
+    return outputs.asked(p.objective, abstract(state), abstract(held.host), batch, key, pairs)
 
 
 def fingerprint(variables) -> str:

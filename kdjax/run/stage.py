@@ -5,6 +5,7 @@ import numpy as np
 
 from kdjax.data import order
 from kdjax.device.placement import Placement
+from kdjax.run.ahead import Ahead
 from kdjax.run.foresight import Foresight
 from kdjax.run.held import Held
 from kdjax.run.plan import Plan
@@ -37,20 +38,24 @@ class Stage:
         self.terms, self.step = list(state.metrics["sums"]), int(np.asarray(state.step))
         self.state = place.put_state(state)
         self.foresight = Foresight(config, p, held, place, state)
+        self.ahead = Ahead(config, p, held, place, state, self.foresight.pairs)
         self.compiled = place.compile(device_step.make(p.objective, p.steps_per_epoch, p.name, place, config.replicas))
 
     def begin_epoch(self, epoch: int, fresh: bool) -> None:
         """The epoch's batches; fresh: its first step is next, so its counters start anew."""
         self.orders = Orders(self.config, len(self.held.data.train.labels), epoch, self.place, self.plan.name)
         begun = self.step - (epoch - 1) * self.plan.steps_per_epoch
-        self.given = self.foresight.given(self.orders.rows, epoch, begun)
+        self.given, self.epoch = self.foresight.given(self.orders.rows, epoch, begun), epoch
         if fresh:
             self.state = self.state._replace(metrics=self.place.put_state(no_metrics(self.terms)))
 
     def dispatch(self, ballot):
         """One step, sent to the devices; returns its tick, which may be waited for."""
-        part = self.orders.holding(self.step % self.plan.steps_per_epoch)
-        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, self.orders.held[part], ballot,
-                                         self.given[part])
+        row = self.step % self.plan.steps_per_epoch
+        part = self.orders.holding(row)
+        order, given = self.orders.held[part], self.given[part]
+        if row < self.orders.full:
+            given = self.ahead.given(given, order, row, self.epoch)
+        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, order, ballot, given)
         self.step += 1
         return tick

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from kdjax.step.context import Batch
 from kdjax.step.metrics import count
 from kdjax.step.objective import Objective
-from kdjax.step.outputs import Given, candidates, name, output_of, shapes
+from kdjax.step.outputs import Given, candidates, name, output_of, output_with, shapes
 from kdjax.step.random import stream
 from kdjax.step.update import apply_gradients, gradients, replicated_gradients
 
@@ -31,12 +31,20 @@ def pick(objective: Objective, given: Given, frozen, data, order, step, steps_pe
     raw = data.get("raw", data["images"])[index]
     draws = {view: place.own_share(d, len(index)) for view, d in drawn.items()}
     inputs = {view: place.spread(how.apply(raw, draws[view])) for view, how in task.views.items()}
-    made = {(net, view): output_of(place.spread(given.rows[name((net, view))][at]),
-                                   shapes(task.nets[net].network, frozen[net], inputs[view]))
-            for net, view in candidates(objective) if name((net, view)) in given.rows}
+    made = {(net, view): handed(name((net, view)), given, at, place,
+                                shapes(task.nets[net].network, frozen[net], inputs[view]))
+            for net, view in candidates(objective) if name((net, view)) in {**given.rows, **given.window}}
     epoch = (step // steps_per_epoch + 1).astype(jnp.float32)
     method_key = jax.random.split(stream(given.seed, purpose, step))[1]
     return Batch(inputs, data["labels"][index], index, epoch, {"views": draws}, made), method_key
+
+
+def handed(pair: str, given: Given, at, place, like):
+    """The Output that was computed elsewhere for row `at` of the order."""
+    if pair in given.rows:
+        return output_of(place.spread(given.rows[pair][at]), like)
+    leaves = {number: place.spread(kept[at % len(kept)]) for number, kept in given.window[pair].items()}
+    return output_with(leaves, like)
 
 
 def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replicas: int = 1):

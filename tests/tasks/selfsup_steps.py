@@ -46,7 +46,7 @@ class Trunk(nnx.Module):
 
 
 class Case:
-    """A golden file as a task and its state. groups: of batch norm; mutate: changes to `Options`."""
+    """A golden file as a task and its state. changed: changes to `Options`."""
 
     def __init__(self, data, meta, dtype=jnp.float64, **changed):
         self.data, self.meta, self.dtype, self.dssrd = data, meta, dtype, "crd" in meta
@@ -71,7 +71,8 @@ class Case:
 
     def _nets(self):
         m = self.meta
-        make = lambda widths, kind: Network("trunk", lambda rngs: Trunk(widths, kind, m["dim"], rngs=rngs), m["dim"], 6)
+        make = lambda widths, kind: heads.grouped(
+            Network("trunk", lambda rngs: Trunk(widths, kind, m["dim"], rngs=rngs), m["dim"], 6), m.get("groups", 1))
         nets = {"online": trained(make(m["trunk_widths"], m["proj"]))}
         if m["method"] != "npair":
             nets["target"] = Net(nets["online"].network, "ema", follows="online", followed="own")
@@ -83,10 +84,11 @@ class Case:
         m, found = self.meta, {}
         if self.options.predictor:
             width = m["trunk_widths"][2]
-            found["predictor"] = Functional(lambda rngs: heads.head(m["pred"], m["dim"], width, m["dim"], rngs=rngs))
+            found["predictor"] = heads.grouped(Functional(
+                lambda rngs: heads.head(m["pred"], m["dim"], width, m["dim"], rngs=rngs)), m.get("groups", 1))
         if self.dssrd:
-            found |= {"embed_s": adapters.unit_linear(m["student_widths"][2], 128),
-                      "embed_t": adapters.unit_linear(m["trunk_widths"][2], 128)}
+            found |= {"embed_s": adapters.unit_linear(m["student_widths"][2], m["crd"]["feat_dim"]),
+                      "embed_t": adapters.unit_linear(m["trunk_widths"][2], m["crd"]["feat_dim"])}
         return found
 
     def variables(self, name, prefix):

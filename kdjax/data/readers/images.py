@@ -24,11 +24,12 @@ class Decoder:
     size: bilinearly resize to size x size. exif: "apply" turns an image upright as its EXIF orientation says, "ignore"
     leaves it as it is stored, as torchvision does. resize: "stretch" to a square, or "crop" the middle of the image
     whose shorter side has been resized, as torchvision's Resize and CenterCrop. Images of 16 bits a pixel lose the
-    lower 8.
+    lower 8; transparency is dropped, as torchvision drops it.
     """
 
     def __init__(self, size: int | None = None, exif: str = "ignore", resize: str = "stretch"):
-        self.size, self.exif, self.how, self.turned, self.deep = size, exif, resize, 0, 0
+        self.size, self.exif, self.how = size, exif, resize
+        self.turned = self.deep = self.clear = 0
 
     def __call__(self, data: bytes, name: object) -> np.ndarray:
         """Raises UserError naming `name` for what is no whole image, and for one of more than MAX_PIXELS, before
@@ -59,6 +60,9 @@ class Decoder:
                         "set data.exif=apply to turn them upright")
         if self.deep:
             told.append(f"{self.deep:,} images have 16 bits a pixel and were scaled to 8 (v >> 8)")
+        if self.clear:
+            told.append(f"{self.clear:,} images have transparent pixels, and were read in the colours below those, as "
+                        "torchvision reads them: flatten them onto a background where that is not meant")
         return tuple(told)
 
     def _rgb(self, image: Image.Image, name: object) -> Image.Image:
@@ -70,6 +74,7 @@ class Decoder:
         if image.mode == "I" or image.mode.startswith("I;"):
             self.deep += 1
             image = _eight_bits(np.asarray(image), name)
+        self.clear += _transparent(image)
         return image.convert("RGB")
 
 
@@ -100,6 +105,11 @@ def stack(decoded: Iterable[np.ndarray], count: int, where: object) -> np.ndarra
                             "set data.image_size")
         out[row] = image
     return out
+
+
+def _transparent(image: Image.Image) -> bool:
+    """Whether any pixel lets something shine through."""
+    return image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
 
 
 def _eight_bits(pixels: np.ndarray, name: object) -> Image.Image:

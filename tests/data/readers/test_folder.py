@@ -43,10 +43,19 @@ def test_a_changed_folder_is_read_again(photos, make_cfg, png):
     assert len(sources.load(make_cfg(dataset=str(photos)), 0).train.labels) == 5
 
 
+@pytest.mark.filterwarnings("ignore:.*transparent pixels")
 def test_grey_palette_and_transparent_images_become_rgb(photos, make_cfg):
     for mode in ("L", "P", "RGBA", "1", "LA", "CMYK"):
         Image.new(mode, (8, 8)).save(photos / "train/cat" / f"mode_{mode}.{'jpg' if mode == 'CMYK' else 'png'}")
     assert sources.load(make_cfg(dataset=str(photos)), 0).train.images.shape == (10, 8, 8, 3)
+
+
+def test_colours_below_transparent_pixels_are_read_and_it_is_said(photos, make_cfg):
+    for name, alpha in (("whole", 255), ("through", 0)):
+        Image.new("RGBA", (8, 8), (200, 0, 0, alpha)).save(photos / f"train/cat/z_{name}.png")
+    with pytest.warns(UserWarning, match=": 1 images have transparent pixels"):
+        data = sources.load(make_cfg(dataset=str(photos)), 0)
+    assert (data.train.images[2:4] == [200, 0, 0]).all()
 
 
 def test_unequal_sizes_are_refused_or_resized(photos, make_cfg, png):
