@@ -75,7 +75,7 @@ class Ahead:
         return made
 
     def _fitting(self) -> int:
-        """How many steps fill a device without taking much of its memory; 1 on a CPU, which gains nothing."""
+        """How many steps fill a device without taking much of its memory; 1 on a CPU, whose cores a batch fills."""
         if jax.default_backend() == "cpu":
             return 1
         share = self.config.data.batch_size // len(self.place.devices)

@@ -17,6 +17,6 @@ FIELDS = {
                            "or for all that share the teacher and the data (`disk`)", choices=("off", "memory", "disk"),
                            may_change="always"),
     "teacher.ahead": Field(1, "steps whose teacher is computed at once, in one large batch before them; 0: as many as "
-                           "fill the GPU (1 on a CPU)", low=0, may_change="always"),
+                           "fill a GPU (a CPU: one)", low=0, may_change="always"),
     "teacher.train_epochs": Field(0, "without a checkpoint: first train `teacher.name` for so many epochs"),
 }
