@@ -1,4 +1,5 @@
 """The notebook's cells and the API page's examples run as written."""
+import json
 import os
 import pathlib
 import pkgutil
@@ -12,8 +13,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
+NOTEBOOKS = pytest.mark.parametrize("path", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")),
+                                    ids=lambda path: path.stem)
+
+
+@NOTEBOOKS
+def test_a_notebook_shows_what_its_cells_printed(path):
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    printed = ["print(" in "".join(cell["source"]) for cell in cells]
+    assert [bool(cell["outputs"]) for cell in cells] == printed
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@NOTEBOOKS
 def test_a_notebook_runs_from_top_to_bottom(path, tmp_path):
     command = [sys.executable, ROOT / "docs" / "notebook.py", path, "--check"]
     done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
