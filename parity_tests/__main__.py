@@ -4,7 +4,7 @@
     python -m parity_tests --levels d e          some levels; prints the table only (or writes it to --out)
 
 Levels: a losses, b networks, c adapters, d updates, e trajectories, f schedules, views and metrics, g converter,
-m mutants. On a GPU: KDJAX_PARITY_PLATFORM=gpu python -m parity_tests. Exit status 1 if a test fails.
+m mutants, p the programs of DS-SRD and self-supervision. On a GPU: KDJAX_PARITY_PLATFORM=gpu python -m parity_tests. Exit status 1 if a test fails.
 """
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ LEVELS = {
     "c": ("test_adapters", "test_reference_adapters"), "d": ("test_updates",),
     "e": ("test_trajectories", "test_reference_trajectories"), "f": ("test_schedules", "test_views", "test_metrics"),
     "g": ("test_converter",), "m": ("test_mutants",),
+    "p": ("test_ds_srd", "test_reference_ds_srd", "test_ds_srd_steps", "test_selfsup_steps"),
 }
 
 

@@ -26,6 +26,7 @@ ADAPTERS = {"conv_reg": "fitnet", "connector": "ab", "paraphraser": "ft", "trans
             "linear_embed": "cc", "itrd_embed": "itrd", "embed": "crd", "unit_linear": "rrd", "dcd_scales": "dcd",
             "semckd": "semckd", "ofd_connector": "ofd", "reviewkd_fusion": "reviewkd", "ctkd_parameter": "ctkd",
             "kdpp_projector": "kdpp"}
+PROGRAMS = {"ds_srd": "DS-SRD, supervised", "self-supervised": "self-supervised"}
 ORIGINALS = {"golden_loss", "golden_loss_grad", "golden_network", "golden_adapter", "golden_trajectory"}
 
 
@@ -33,6 +34,9 @@ def row_of(level: str, subject: str) -> str:
     """The row of the table that a recorded comparison belongs to."""
     from parity_tests import cases, trajectory
 
+    program, _, what = subject.partition(" ")
+    if program in PROGRAMS and not what.startswith("reference"):
+        return PROGRAMS[program]
     if level in ORIGINALS and not subject.endswith(" kdjax"):
         return "reference against the originals"
     if level == "golden_trajectory":
