@@ -4,7 +4,8 @@
     python -m parity_tests --levels d e          some levels; prints the table only (or writes it to --out)
 
 Levels: a losses, b networks, c adapters, d updates, e trajectories, f schedules, views and metrics, g converter,
-m mutants, p the programs of DS-SRD and self-supervision. On a GPU: KDJAX_PARITY_PLATFORM=gpu python -m parity_tests. Exit status 1 if a test fails.
+m mutants, p the programs of DS-SRD and self-supervision. On a GPU: KDJAX_PARITY_PLATFORM=gpu python -m parity_tests.
+Exit status 1 if a test fails.
 """
 from __future__ import annotations
 
