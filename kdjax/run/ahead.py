@@ -38,6 +38,9 @@ class Ahead:
         if self.taps:
             self.steps = config.teacher.ahead or self._fitting()
             self.fill = jax.jit(self._window, static_argnums=4)
+        if self.steps > 1 and self.steps % config.train.steps_per_call:
+            raise UserError(f"config.teacher.ahead={self.steps} must be a multiple of config.train.steps_per_call="
+                            f"{config.train.steps_per_call}, the steps of one call; change one of them")
 
     def given(self, told: Given, order, row: int, epoch: int) -> Given:
         """What the step of an epoch's full batch `row` is told: `told`, and the window that holds it."""
@@ -85,7 +88,8 @@ class Ahead:
                              (jnp.int32(0), jnp.int32(0)), 1)
         size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(one)) // len(self.place.devices)
         memory = (self.place.devices[0].memory_stats() or {}).get("bytes_limit")
-        return fitting(share, size, memory)
+        call = self.config.train.steps_per_call
+        return max(1, fitting(share, size, memory) // call * call)
 
 
 def fitting(images: int, size: int, memory: int | None) -> int:

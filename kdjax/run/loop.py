@@ -55,23 +55,24 @@ class StageLoop:
             stage.state = self.evaluations.before(stage.state, epoch, lambda: None)
         stage.begin_epoch(epoch, fresh)
         while stage.step < min(epoch * p.steps_per_epoch, p.steps):
-            row = stage.step % p.steps_per_epoch
+            before, every = stage.step, self.config.log.every_steps
             ticks.append(stage.dispatch(self.vote.ballot()))
             if len(ticks) > IN_FLIGHT:
                 self.vote.hear(ticks.popleft())
             now = self.vote.alone and self.run.log.screen.due()
-            if stage.step % self.config.log.every_steps == 0 or row == 0 or now:
-                self.report(epoch)
+            logged = stage.step // every > before // every
+            if logged or before % p.steps_per_epoch == 0 or now:
+                self.report(epoch, logged)
             self.pause(epoch)
         while ticks:  # an epoch shorter than the queue must not pass over a vote
             self.vote.hear(ticks.popleft())
         self.close_epoch(epoch, time.perf_counter() - began)
 
-    def report(self, epoch: int) -> None:
+    def report(self, epoch: int, logged: bool) -> None:
         """Fetches the counters: progress for the person, a line for the file, and the end of a run that went wrong."""
         p, step, m = self.plan, self.stage.step, self.counters()
         terms = {k: float(v) for k, v in m["last"].items()}
-        rate, logged = self.speed.rate, step % self.config.log.every_steps == 0
+        rate = self.speed.rate
         left = (p.steps - step) * self.config.data.batch_size / rate if rate else 0
         top1 = means(m)["top1"] if self.run.task.labelled else None
         self.run.log.screen.progress(Progress(p.name, epoch, p.epochs, step, p.steps, terms, top1, rate, left), logged)

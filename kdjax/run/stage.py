@@ -39,7 +39,9 @@ class Stage:
         self.state = place.put_state(state)
         self.foresight = Foresight(config, p, held, place, state)
         self.ahead = Ahead(config, p, held, place, state, self.foresight.pairs)
-        self.compiled = place.compile(device_step.make(p.objective, p.steps_per_epoch, p.name, place, config.replicas))
+        step = device_step.make(p.objective, p.steps_per_epoch, p.name, place, config.replicas)
+        self.compiled, self.calls = place.compile(step), config.train.steps_per_call
+        self.several = place.compile(device_step.repeated(step, self.calls))
 
     def begin_epoch(self, epoch: int, fresh: bool) -> None:
         """The epoch's batches; fresh: its first step is next, so its counters start anew."""
@@ -50,12 +52,19 @@ class Stage:
             self.state = self.state._replace(metrics=self.place.put_state(no_metrics(self.terms)))
 
     def dispatch(self, ballot):
-        """One step, sent to the devices; returns its tick, which may be waited for."""
+        """The next step, or the next `train.steps_per_call` where so many full batches are left, sent to the devices;
+        returns its tick, which may be waited for."""
         row = self.step % self.plan.steps_per_epoch
-        part = self.orders.holding(row)
+        part, count = self.orders.holding(row), self._together(row)
         order, given = self.orders.held[part], self.given[part]
         if row < self.orders.full:
             given = self.ahead.given(given, order, row, self.epoch)
-        self.state, tick = self.compiled(self.state, self.held.frozen, self.held.train, order, ballot, given)
-        self.step += 1
+        run = self.compiled if count == 1 else self.several
+        self.state, tick = run(self.state, self.held.frozen, self.held.train, order, ballot, given)
+        self.step += count
         return tick
+
+    def _together(self, row: int) -> int:
+        """How many steps the call that begins at an epoch's batch `row` has: the same wherever a run was continued."""
+        fits = row + self.calls <= self.orders.full and self.step + self.calls <= self.plan.steps
+        return self.calls if fits and row % self.calls == 0 else 1

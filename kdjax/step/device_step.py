@@ -67,3 +67,17 @@ def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replic
         return new._replace(metrics=metrics), jnp.any(wishes)
 
     return step
+
+
+def repeated(step, count: int):
+    """`step`, `count` times in one call: a loop on an accelerator; on a CPU written out, for XLA's convolutions use one
+    core inside a loop."""
+    if count == 1:
+        return step
+    unroll = count if jax.default_backend() == "cpu" else 1
+
+    def several(state, frozen, data, order, wishes, given):
+        advance = lambda state, _: (step(state, frozen, data, order, wishes, given)[0], None)
+        return jax.lax.scan(advance, state, length=count, unroll=unroll)[0], jnp.any(wishes)
+
+    return several

@@ -19,6 +19,8 @@ FIELDS = {
                           flags=("--epochs", "--max-epochs")),
     "train.steps": Field(0, "stop after so many steps instead; the schedule spans them",
                          may_change="unless the rate depends on the length"),
+    "train.steps_per_call": Field(1, "steps that one call to the devices computes: more where a step is as short as "
+                                  "its dispatch", low=1, high=64, may_change="always"),
     "train.init_epochs": Field(30, "length of each pre-stage (ab, ft, fsp)", flags=("--init_epochs",)),
     "train.init_lr": Field(None, "rate of the pre-stages; None: the method's own", kind=float, low=TINY, high=math.inf),
     "train.dtype": Field("float32", "compute of the networks: `float32`, `bfloat16`, `float64`",
