@@ -45,14 +45,13 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
 
 @contextmanager
 def scatter(points: np.ndarray, labels: np.ndarray, title: str) -> Iterator:
-    """A figure of points [N, 2], coloured by class; with up to 20 classes each is named beside it."""
-    import matplotlib
+    """A figure of points [N, 2], a colour and a mark a class; up to 20 classes are named beside it."""
     with drawing.canvas(1, 1, (6.4, 5.6)) as (figure, (ax,)):
         classes = np.unique(labels)
-        colours = matplotlib.colormaps["tab20c" if len(classes) > 10 else "tab10"]
         for place, label in enumerate(classes):
-            own = points[labels == label]
-            ax.scatter(*own.T, s=9, alpha=0.6, linewidths=0, color=colours(place % colours.N), label=str(label))
+            own, look = points[labels == label], drawing.look(place)
+            ax.scatter(*own.T, s=14, alpha=0.6, linewidths=0, label=str(label), color=look["color"],
+                       marker=look["marker"])
         ax.set_axis_off()
         ax.set_title(title)
         if len(classes) <= 20:
