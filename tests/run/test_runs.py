@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import kdjax.run.run  # noqa: F401 (before a test patches: its modules bind each other's functions when they are loaded)
 from kdjax import main
 from kdjax.config.command_line import guarded
 from kdjax.data import source as sources
