@@ -48,7 +48,7 @@ class Ahead:
         if self.steps == 1:
             return told
         if start != self.start:
-            self.start, self.window = start, None  # the old one is freed before the new one is made
+            self.start, self.window = start, None  # the old one goes as soon as no step in flight needs it
             data = self.held.train
             self.window = self.fill(self.held.frozen, data.get("raw", data["images"]), order,
                                     (told.seed, np.int32(start)), self.steps)

@@ -70,8 +70,7 @@ def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replic
 
 
 def repeated(step, count: int):
-    """`step`, `count` times in one call: a loop on an accelerator; on a CPU written out, for XLA's convolutions use one
-    core inside a loop."""
+    """`step`, `count` times in one call: a loop on an accelerator, written out on a CPU."""
     if count == 1:
         return step
     unroll = count if jax.default_backend() == "cpu" else 1
