@@ -30,10 +30,10 @@ STEPS = 2
 
 def average_first(original):
     """The teacher follows the encoder from before the optimizer's step."""
-    def apply(objective, state, grads, seen):
+    def apply(objective, state, grads, seen, *rate):
         followed = ema.follow(state._replace(ema=seen.ema), objective.task.nets).ema
         with mock.patch.object(type(objective.task), "after_update", lambda self, new: new._replace(ema=followed)):
-            return original(objective, state, grads, seen)
+            return original(objective, state, grads, seen, *rate)
     return apply
 
 

@@ -177,7 +177,11 @@ STEPS = [
         methods, "chosen", "dict(zip(names, weights))", "dict(zip(names, weights[::-1]))")),
     Mutant("methods: one twice", CHOICE, edit(methods, "chosen", " or len(set(names)) != len(names)", "")),
     Mutant("step: takes the next row", DEVICE_STEP, edit(
-        device_step, "pick", "step % steps_per_epoch", "(step + 1) % steps_per_epoch")),
+        device_step, "at_row", "step % steps_per_epoch", "(step + 1) % steps_per_epoch")),
+    Mutant("step: the rate of the epoch's first batch", DEVICE_STEP, edit(
+        device_step, "make", "given.rates[at_row(state.step, steps_per_epoch, order)]", "given.rates[0]")),
+    Mutant("step: told weights, of which nobody hears", DEVICE_STEP, edit(
+        device_step, "pick", ", given.weights), method_key", "), method_key")),
     Mutant("step: the epoch from 0", DEVICE_STEP, edit(
         device_step, "pick", "(step // steps_per_epoch + 1)", "(step // steps_per_epoch)")),
     Mutant("step: labels of other images", DEVICE_STEP, edit(

@@ -54,14 +54,15 @@ class Foresight:
     def given(self, orders: list[np.ndarray], epoch: int, begun: int = 0) -> list[Given]:
         """What the steps of an epoch are told, for each of its index matrices on the host. begun: steps of the epoch
         that are over; their rows are zero."""
-        seed = self.place.put_state(np.int32(self.config.seed))
-        if not self.pairs:
-            return [Given(seed) for _ in orders]
+        number = lambda x: self.place.put_state(np.asarray(x, jax.dtypes.canonicalize_dtype(float)))
+        seed, weights = self.place.put_state(np.int32(self.config.seed)), jax.tree.map(number, self.plan.weights)
         first, made = (epoch - 1) * self.plan.steps_per_epoch, []
         for order in orders:
-            views = self._views(first, *order.shape)
+            views = self._views(first, *order.shape) if self.pairs else {}
             rows = {outputs.name(pair): self._look_up(pair, order, views[pair[1]], begun) for pair in self.pairs}
-            made.append(Given(seed, {name: self.place.put_order(r) for name, r in rows.items()}))
+            rates = number(self.plan.rates(first, len(order)))
+            rows = {name: self.place.put_order(r) for name, r in rows.items()}
+            made.append(Given(seed, rows, rates=rates, weights=weights))
             first, begun = first + len(order), max(0, begun - len(order))
         return made
 

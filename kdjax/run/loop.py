@@ -49,7 +49,7 @@ class StageLoop:
 
     def train_epoch(self, epoch: int) -> None:
         """The epoch's steps from wherever it stands, and its end."""
-        p, stage, ticks, began = self.plan, self.stage, deque(), time.perf_counter()
+        p, stage, ticks, began, opened = self.plan, self.stage, deque(), time.perf_counter(), self.stage.step
         fresh = stage.step == (epoch - 1) * p.steps_per_epoch
         if fresh and self.main:
             stage.state = self.evaluations.before(stage.state, epoch, lambda: None)
@@ -61,7 +61,7 @@ class StageLoop:
                 self.vote.hear(ticks.popleft())
             now = self.vote.alone and self.run.log.screen.due()
             logged = stage.step // every > before // every
-            if logged or before % p.steps_per_epoch == 0 or now:
+            if logged or before == opened or now:
                 self.report(epoch, logged)
             self.pause(epoch)
         while ticks:  # an epoch shorter than the queue must not pass over a vote

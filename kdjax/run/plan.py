@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kdjax.data.types import Dataset
 from kdjax.errors import UserError
@@ -14,7 +15,7 @@ from kdjax.step import ema
 from kdjax.step.context import Batch
 from kdjax.step.metrics import no_metrics
 from kdjax.step.nets import FRESH
-from kdjax.step.objective import Objective
+from kdjax.step.objective import Objective, Seen
 from kdjax.step.optimizer import own_rates, partition, sgd
 from kdjax.step.random import stream
 from kdjax.step.schedules import base_lr, learning_rate
@@ -25,7 +26,8 @@ from kdjax.tasks import Task
 
 @dataclasses.dataclass
 class Plan:
-    """One stage's length and objective. offset: steps of the stages before it. rate: the learning rate at its step."""
+    """One stage's length and objective. offset: steps of the stages before it. rate: the learning rate at its step.
+    weights: the numbers among its terms' weights, which `stage_state` finds."""
 
     name: str
     objective: Objective
@@ -34,6 +36,11 @@ class Plan:
     steps_per_epoch: int
     offset: int
     rate: Callable
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def rates(self, first: int, steps: int) -> np.ndarray:
+        """The learning rates of the steps from `first` on."""
+        return np.broadcast_to(np.asarray(self.rate(np.arange(first, first + steps, dtype=np.int32))), steps)
 
 
 def plan(config, task: Task, images: int) -> list[Plan]:
@@ -76,7 +83,7 @@ def refuse_tail(config, task: Task, data: Dataset, frozen: dict, plans: list[Pla
     try:
         state = jax.eval_shape(lambda: first_state(config, task, data.train.labels))
         for p in plans:
-            term_names(config, p, state, data, frozen, batch=share)
+            seen_abstractly(config, p, state, data, frozen, batch=share)
     except UserError as error:
         reason = str(error).partition(":")[0]  # what follows is a remedy, which does not help here
         raise UserError(f"the last batch of an epoch has {tail} of the {images} images, too few to train on "
@@ -114,19 +121,21 @@ def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before
     state = before if before is not None else first_state(config, task, data.train.labels)
     opt = p.objective.tx.init(partition(trainable(state), p.objective.trains)[0])
     state = state._replace(step=jnp.zeros((), jnp.int32), opt=opt, metrics={})
-    return state._replace(metrics=no_metrics(term_names(config, p, state, data, frozen)))
+    seen = seen_abstractly(config, p, state, data, frozen)
+    p.weights = {name: weight for name, weight in seen.numbers if weight}  # a zero leaves its term's gradient out
+    return state._replace(metrics=no_metrics(list(seen.terms)))
 
 
-def term_names(config, p: Plan, state: TrainState, data: Dataset, frozen: dict, batch: int = 0) -> list[str]:
-    """The names of the stage's loss terms, by abstract evaluation. batch: images in it; 0: config.data.batch_size."""
+def seen_abstractly(config, p: Plan, state: TrainState, data: Dataset, frozen: dict, batch: int = 0) -> Seen:
+    """What a step of the stage sees, in shapes. batch: images in it; 0: config.data.batch_size."""
     b = batch or config.data.batch_size
 
-    def terms(state, frozen, raw, key):
+    def seen(state, frozen, raw, key):
         views = {name: view.apply(raw, view.draw(key, b)) for name, view in p.objective.task.views.items()}
         index = jnp.zeros((b,), jnp.int32)
         batch = Batch(views, index, index, jnp.ones(()))
-        return gradients(p.objective, state, frozen, batch, key)[1].terms
+        return gradients(p.objective, state, frozen, batch, key)[1]
 
-    seen = getattr(data.train, "raw", data.train.images)
-    raw = jax.ShapeDtypeStruct((b, *seen.shape[1:]), seen.dtype)
-    return list(jax.eval_shape(terms, state, frozen, raw, jax.eval_shape(lambda: jax.random.key(0))))
+    images = getattr(data.train, "raw", data.train.images)
+    raw = jax.ShapeDtypeStruct((b, *images.shape[1:]), images.dtype)
+    return jax.eval_shape(seen, state, frozen, raw, jax.eval_shape(lambda: jax.random.key(0)))

@@ -17,7 +17,8 @@ class Batch(NamedTuple):
 
     inputs: {"x": [B, H, W, C] float, and whatever further views the task names}. labels [B] int. index [B] int:
     positions in the training set. epoch: float32 scalar, from 1. draws: {method, or "views": every random quantity of
-    the step}. outputs: {(net, view): Output} that were computed elsewhere, such as a cached teacher's.
+    the step}. outputs: {(net, view): Output} that were computed elsewhere, such as a cached teacher's. weights: {term:
+    its weight in the sum}, in place of the task's own number.
     """
 
     inputs: Mapping[str, jax.Array]
@@ -26,6 +27,7 @@ class Batch(NamedTuple):
     epoch: jax.Array | None = None
     draws: Mapping[str, Any] = {}
     outputs: Mapping[tuple[str, str], Any] = {}
+    weights: Mapping[str, jax.Array] = {}
 
 
 class Passes:

@@ -25,7 +25,7 @@ def pick(objective: Objective, given: Given, frozen, data, order, step, steps_pe
     """(Batch, key) of one step: its images seen in the task's views, and the outputs that were computed elsewhere.
     order: [steps, B], or [steps, B / share] under pmap, where every replica draws for the whole batch and keeps its own
     part."""
-    task, at = objective.task, jnp.minimum(step % steps_per_epoch, order.shape[0] - 1)
+    task, at = objective.task, at_row(step, steps_per_epoch, order)
     index, share = place.spread(order[at]), place.replicas_of_pmap
     drawn = view_draws(task, given.seed, purpose, step, len(index) * share)
     raw = data.get("raw", data["images"])[index]
@@ -36,7 +36,12 @@ def pick(objective: Objective, given: Given, frozen, data, order, step, steps_pe
             for net, view in candidates(objective) if name((net, view)) in {**given.rows, **given.window}}
     epoch = (step // steps_per_epoch + 1).astype(jnp.float32)
     method_key = jax.random.split(stream(given.seed, purpose, step))[1]
-    return Batch(inputs, data["labels"][index], index, epoch, {"views": draws}, made), method_key
+    return Batch(inputs, data["labels"][index], index, epoch, {"views": draws}, made, given.weights), method_key
+
+
+def at_row(step, steps_per_epoch: int, order):
+    """The row of an epoch's order that a step takes; the only one of its tail."""
+    return jnp.minimum(step % steps_per_epoch, order.shape[0] - 1)
 
 
 def handed(pair: str, given: Given, at, place, like):
@@ -59,7 +64,8 @@ def make(objective: Objective, steps_per_epoch: int, purpose: str, place, replic
             grads, seen = gradients(objective, state, frozen, batch, key, axis)
         else:
             grads, seen = replicated_gradients(objective, state, frozen, batch, key, replicas, place.replica_mesh)
-        new, finite, norm = apply_gradients(objective, state, grads, seen)
+        rate = None if given.rates is None else given.rates[at_row(state.step, steps_per_epoch, order)]
+        new, finite, norm = apply_gradients(objective, state, grads, seen, rate)
         correct = jnp.zeros(()) if seen.logits is None else jnp.sum(jnp.argmax(seen.logits, -1) == batch.labels)
         correct = jax.lax.psum(correct, axis) if axis is not None else correct
         beside = {f"weighted_{name}": value for name, value in seen.weighted.items()} | {"gradient_norm": norm}

@@ -13,12 +13,18 @@ from kdjax.step.optimizer import combine
 from kdjax.step.state import ADAPTERS, TrainState, joined, part
 
 
+@jax.tree_util.register_static
+class Numbers(tuple):
+    """(term, weight) pairs that are known while tracing."""
+
+
 class Seen(NamedTuple):
     """What a look at one batch leaves besides its loss: the state with new statistics and memories, terms (as they are,
-    and times their weights), logits."""
+    and times their weights), the weights that are plain numbers, logits."""
 
     terms: dict
     weighted: dict
+    numbers: Numbers
     stats: dict
     memory: dict
     ema: dict
@@ -90,12 +96,14 @@ def loss(objective: Objective, trained: dict, fixed: dict, state: TrainState, fr
     else:
         terms = prefixed(objective.stage.name, objective.stage.loss(ctx.of(objective.stage_method)))
         weights, memory, logits = dict.fromkeys(terms, 1.0), state.memory, ctx.forward(task.learner).logits
-    weighted = {name: weights[name] * value for name, value in terms.items()}
+    numbers = Numbers((name, float(w)) for name, w in weights.items() if isinstance(w, int | float))
+    told = {name: batch.weights[name].astype(terms[name].dtype) for name in weights if name in batch.weights}
+    weighted = {name: (weights | told)[name] * value for name, value in terms.items()}
     total = sum(weighted.values())
     stats = {**{net: passes.stats[net] for net in state.stats},
              ADAPTERS: {name: adapt.batch_stats for name, adapt in ctx.adapts.items()}}
     ema = {net: {"params": passes.variables[net]["params"], "batch_stats": passes.stats[net]} for net in state.ema}
-    return total, Seen({"total": total, **terms}, weighted, stats, memory, ema, logits)
+    return total, Seen({"total": total, **terms}, weighted, numbers, stats, memory, ema, logits)
 
 
 def predict(task, state: TrainState, frozen: dict, images: jax.Array) -> jax.Array:

@@ -14,7 +14,20 @@ def sgd(config, rate) -> optax.GradientTransformation:
     """SGD as torch: decay added to the gradient, then momentum (Nesterov's if asked), no dampening."""
     return optax.chain(optax.add_decayed_weights(config.optim.weight_decay),
                        optax.trace(config.optim.momentum, nesterov=config.optim.nesterov),
-                       optax.scale_by_learning_rate(rate))
+                       scale_by_rate(rate))
+
+
+def scale_by_rate(rate: Callable) -> optax.GradientTransformationExtraArgs:
+    """Updates times minus the learning rate: rate(steps done), or the number that `update` is told as `rate`."""
+    own = optax.scale_by_learning_rate(rate)
+
+    def update(updates, state, params=None, *, rate=None, **_):
+        if rate is None:
+            return own.update(updates, state, params)
+        scaled = jax.tree.map(lambda u: -rate.astype(u.dtype) * u, updates)
+        return scaled, state._replace(count=optax.safe_increment(state.count))
+
+    return optax.GradientTransformationExtraArgs(own.init, update)
 
 
 def own_rates(tx: optax.GradientTransformation, rates: Mapping[str, float],

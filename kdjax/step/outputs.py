@@ -19,13 +19,20 @@ from kdjax.step.state import TrainState, trainable
 
 
 class Given(NamedTuple):
-    """What a compiled step is told besides its state and data. seed: int32, an input so that the seeds of a table share
-    one program. rows: {"net view": [steps, B, W] as `rows_of` makes them}. window: {"net view": {leaf of the Output, by
-    number: [k, B, ...]}} of the k steps around the next one; its windows begin at multiples of k in an epoch."""
+    """What a compiled step is told besides its state and data: what was computed elsewhere, and what differs between
+    the runs of a table, which so share one program.
+
+    seed: int32. rows: {"net view": [steps, B, W] as `rows_of` makes them}. window: {"net view": {leaf of the Output, by
+    number: [k, B, ...]}} of the k steps around the next one; its windows begin at multiples of k in an epoch. rates:
+    [steps], the learning rates of the order's rows; None is the optimizer's own schedule. weights: {term: its weight in
+    the sum}, in place of the task's number.
+    """
 
     seed: jax.Array | int
     rows: dict = {}
     window: dict = {}
+    rates: jax.Array | None = None
+    weights: dict = {}
 
 
 def rows_of(out) -> jax.Array:

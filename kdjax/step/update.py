@@ -63,14 +63,15 @@ def replicated_gradients(objective: Objective, state: TrainState, frozen: dict, 
     return grads, Seen(*seen)
 
 
-def apply_gradients(objective: Objective, state: TrainState, grads: dict,
-                    seen: Seen) -> tuple[TrainState, dict, jax.Array]:
+def apply_gradients(objective: Objective, state: TrainState, grads: dict, seen: Seen,
+                    rate=None) -> tuple[TrainState, dict, jax.Array]:
     """The next state, the health of this step (finite terms, finite gradients), and the norm of the gradients.
 
+    rate: the learning rate; None is what the optimizer's own schedule says.
     With objective.skip_bad_steps a step that is not healthy changes nothing but the step count.
     """
     trained, fixed = partition(trainable(state), objective.trains)
-    updates, opt = objective.tx.update(grads, state.opt, trained)
+    updates, opt = optax.with_extra_args_support(objective.tx).update(grads, state.opt, trained, rate=rate)
     new = with_trees(state, combine(optax.apply_updates(trained, updates), fixed), seen.stats)
     new = objective.task.after_update(new._replace(memory=seen.memory, ema=seen.ema, opt=opt))
     finite = {name: jnp.isfinite(value) for name, value in seen.terms.items()}

@@ -7,10 +7,11 @@ import numpy as np
 import optax
 import pytest
 
+from kdjax.config import default
 from kdjax.step import device_step
 from kdjax.step.metrics import no_metrics
 from kdjax.step.objective import Objective
-from kdjax.step.optimizer import partition
+from kdjax.step.optimizer import partition, sgd
 from kdjax.step.outputs import Given
 from kdjax.step.state import TrainState, trainable
 from kdjax.tasks import View
@@ -62,8 +63,8 @@ def test_steps_seeds_stages_and_views_draw_apart_and_the_same_step_the_same():
     assert not np.array_equal(*(jax.random.key_data(picked(step)[1]) for step in (0, 1)))
 
 
-def test_a_whole_step_counts_its_images_hits_and_wishes():
-    made = objective()
+def stepped(given, made):
+    """(The network before step 1, the state after it, its tick)."""
     net = Toy().init(jax.random.key(0))
     adapters = {m: {a: f.init(None) for a, f in method.adapters.items()} for m, method in made.task.methods.items()}
     state = TrainState(jnp.asarray(1), {"student": net["params"]}, {"student": net["batch_stats"]}, adapters,
@@ -71,8 +72,30 @@ def test_a_whole_step_counts_its_images_hits_and_wishes():
     terms = ["total", "ce", "kl", "pull.near", "pull.far"]
     state = state._replace(opt=made.tx.init(partition(trainable(state), made.trains)[0]), metrics=no_metrics(terms))
     step = device_step.make(made, STEPS, "main", PLACE)
-    new, tick = step(state, frozen(), data(), ORDER, jnp.asarray([False, True]), Given(jnp.asarray(0), {}))
+    return net, *step(state, frozen(), data(), ORDER, jnp.asarray([False, True]), given)
+
+
+def test_a_whole_step_counts_its_images_hits_and_wishes():
+    net, new, tick = stepped(Given(jnp.asarray(0), {}), objective())
     logits = Toy().apply(net, data()["images"][ORDER[1]], True)[0].logits
     assert bool(tick) and int(new.step) == 2
     assert float(new.metrics["correct"]) == int((logits.argmax(-1) == ORDER[1] % CLASSES).sum())
     assert float(new.metrics["images"]) == float(new.metrics["weight"]) == B
+
+
+def test_a_step_uses_the_rate_and_the_weights_that_it_is_told():
+    config = default()
+    config.optim.update({"momentum": 0.0, "weight_decay": 0.0})
+
+    def moved(**told):
+        made = Objective(objective().task, sgd(config, lambda step: 0.1))
+        before, after, _ = stepped(Given(jnp.asarray(0), **told), made)
+        return jax.tree.map(lambda a, b: a - b, after.params["student"], before["params"])
+
+    own, rates = moved(), jnp.asarray([0.1, 0.3])
+    agree = lambda a, b: jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), a, b)
+    agree(moved(rates=rates), jax.tree.map(lambda x: 3 * x, own))
+    only = {"ce": jnp.ones(()), "kl": jnp.zeros(()), "pull.near": jnp.zeros(()), "pull.far": jnp.zeros(())}
+    ce = moved(weights=only)
+    agree(moved(weights=only | {"ce": jnp.asarray(2.0)}), jax.tree.map(lambda x: 2 * x, ce))
+    assert max(float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(ce))) > 1e-3
