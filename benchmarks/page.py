@@ -57,8 +57,16 @@ def growth_table(found: dict) -> str:
     return grid(["what grows", "first", "second", "third"], rows)
 
 
-TABLES = {"step": step_table, "run": run_table, "methods": methods_table, "programs": methods_table,
-          "growth": growth_table}
+def start_table(found: dict) -> str:
+    """Seconds to the first step."""
+    starts = list(found["rows"][0]["seconds"])
+    rows = [[r["pair"].replace("/", " -> "), r["method"], *(f"{r['seconds'][s]['step']:.1f}" for s in starts),
+             f"{r['seconds']['second']['line']:.1f}"] for r in found["rows"]]
+    return grid(["pair", "method", *(f"{s}, s" for s in starts), "first line of the second, s"], rows)
+
+
+TABLES = {"step": step_table, "start": start_table, "run": run_table, "methods": methods_table,
+          "programs": methods_table, "growth": growth_table}
 
 
 def ratios() -> dict[str, float]:

@@ -16,7 +16,7 @@ from kdjax.step.context import Batch
 from kdjax.step.metrics import no_metrics
 from kdjax.step.nets import FRESH
 from kdjax.step.objective import Objective, Seen
-from kdjax.step.optimizer import own_rates, partition, sgd
+from kdjax.step.optimizer import fresh, own_rates, partition, sgd
 from kdjax.step.random import stream
 from kdjax.step.schedules import base_lr, learning_rate
 from kdjax.step.state import TrainState, trainable
@@ -119,7 +119,7 @@ def first_state(config, task: Task, labels) -> TrainState:
 def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before: TrainState | None) -> TrainState:
     """The state at the start of a stage: the last stage's weights, a fresh optimizer, zero counters."""
     state = before if before is not None else first_state(config, task, data.train.labels)
-    opt = p.objective.tx.init(partition(trainable(state), p.objective.trains)[0])
+    opt = fresh(p.objective.tx, partition(trainable(state), p.objective.trains)[0])
     state = state._replace(step=jnp.zeros((), jnp.int32), opt=opt, metrics={})
     seen = seen_abstractly(config, p, state, data, frozen)
     p.weights = {name: weight for name, weight in seen.numbers if weight}  # a zero leaves its term's gradient out

@@ -44,7 +44,7 @@ def run(config, data=None) -> dict:
     """
     check.check(config)
     check_names(config)
-    teachers.check_early(config)
+    early = teachers.check_early(config)
     place = folder.workdir(config)
     with folder.tidied(place), processes.held_by_first(lambda: run_lock(place)):
         folder.sweep(place)
@@ -55,7 +55,7 @@ def run(config, data=None) -> dict:
             folder.check_contents(own)
         data = data or processes.in_turn(lambda: source.load(normalising.data_fields(config), config.seed))
         companions.make_teacher(config, place, data, run)
-        this = prepare(config, place, data)
+        this = prepare(config, place, data, early)
         try:
             with this.stop:
                 done = train(this)
@@ -67,11 +67,11 @@ def run(config, data=None) -> dict:
     return companions.compare(config, place, data, done, run)
 
 
-def prepare(config, path: Path, data) -> Run:
-    """Networks, teacher, methods and files, with every refusal that needs no training."""
+def prepare(config, path: Path, data, early: dict) -> Run:
+    """Networks, teacher, methods and files, with every refusal that needs no training. early: teachers read by now."""
     place = Placement(config, len(data.train.labels))
     check_room(data, place.devices)
-    networks, frozen = teachers.load(config, data)
+    networks, frozen = teachers.load(config, data, early)
     normalising.check_teachers(config, data, [path for path, _ in teachers.wanted(config)])
     task = tasks.build(config, data, networks)
     place.check_memories([name for name, method in task.methods.items() if method.has_memory])

@@ -53,23 +53,25 @@ def ways(path: str, name: str) -> str:
     return f"one of these makes it: {fetch}{train}, kdjax convert FILE --out {path} (converts a PyTorch checkpoint)"
 
 
-def check_early(config) -> None:
-    """The mistakes that can be told before any data is read, or a teacher trained."""
+def check_early(config) -> dict:
+    """The mistakes that can be told before any data is read, or a teacher trained; {(path, name): what was read}."""
     if config.teacher.train_epochs and not config.teacher.checkpoint:
-        return
+        return {}
     classes = source.known_classes(config.data.dataset)
-    for path, name in wanted(config):
-        net, _ = read(path, name)
+    found = {pair: read(*pair) for pair in wanted(config)}
+    for net, _ in found.values():
         check_classes(net, classes or net.num_classes, config.data.dataset)
+    return found
 
 
-def load(config, data) -> tuple[dict, dict]:
-    """({"teacher": network, "teacher2": ...}, {"teacher": variables, ...}), empty for a method without one."""
+def load(config, data, early: dict | None = None) -> tuple[dict, dict]:
+    """({"teacher": network, "teacher2": ...}, {"teacher": variables, ...}), empty for a method without one. early: what
+    `check_early` read."""
     if config.program == "pretext":
         return frozen_target(config)
     if config.program == "probe":
         return {"backbone": backbones.read(config)[0]}, {}
-    loaded = [read(path, name) for path, name in wanted(config)]
+    loaded = [(early or {}).get(pair) or read(*pair) for pair in wanted(config)]
     for net, _ in loaded:
         check_classes(net, data.num_classes, data.name)
     names = ["teacher", *(f"teacher{n}" for n in range(2, len(loaded) + 1))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import traverse_util
 
@@ -41,6 +42,11 @@ def own_rates(tx: optax.GradientTransformation, rates: Mapping[str, float],
         return {net: jax.tree.map(times[net], tree) for net, tree in updates.items()}, state
 
     return optax.chain(tx, optax.GradientTransformation(lambda params: (), scaled))
+
+
+def fresh(tx: optax.GradientTransformation, params):
+    """tx.init(params) for SGD, which begins with zeros everywhere: made on the host, where they need no compilation."""
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(tx.init, params))
 
 
 def partition(params: dict, trains: Callable[[tuple], bool]) -> tuple[dict, dict]:

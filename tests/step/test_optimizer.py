@@ -69,3 +69,13 @@ def test_streams_differ_by_seed_purpose_and_step_and_repeat():
     data = lambda *a: tuple(np.asarray(jax.random.key_data(random.stream(*a))))
     assert data(0, "main", 3) == data(0, "main", 3)
     assert len({data(0, "main", 3), data(1, "main", 3), data(0, "student", 3), data(0, "main", 4)}) == 4
+
+
+def test_a_fresh_state_on_the_host_is_what_the_optimizer_begins_with():
+    tx = optimizer.own_rates(optimizer.sgd(default(), lambda step: 0.1), {"teacher": 0.2}, 0.1)
+    params = {"teacher": {"w": jnp.ones((2, 3)), "b": jnp.ones(3, jnp.bfloat16)}}
+    own, made = tx.init(params), optimizer.fresh(tx, params)
+    assert jax.tree.structure(own) == jax.tree.structure(made)
+    for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(made), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)

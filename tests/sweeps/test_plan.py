@@ -7,6 +7,7 @@ import pytest
 from kdjax import sweep
 from kdjax.config import file as config_file
 from kdjax.errors import UserError
+from kdjax.methods import METHODS
 from kdjax.sweeps import plan, spec, words
 
 
@@ -104,7 +105,9 @@ def test_released_teachers_are_fetched_once_and_others_trained_when_asked(tmp_pa
     (["--methods", "kd", "--pairs", "a/b", "--grid", "loss.beta"], "is not FIELD=VALUE"),
     (["--methods", "kd", "--pairs", "a/b", "--jbos=2"], "is not understood"),
     (["--sweep", "nowhere.py"], "no sweep file"),
-    (["--sweep", "configs/sweeps/baselines.py:all"], "same, cross or demo")])
+    (["--sweep", "configs/sweeps/baselines.py:all"], "same, cross or demo"),
+    (["--sweep", "configs/sweeps/scales.py"], "takes teacher=FILE"),
+    (["--sweep", "configs/sweeps/scales.py:teacher=a,epochs=3"], "takes teacher=FILE")])
 def test_a_mistake_is_one_sentence_before_anything_runs(tmp_path, argv, says):
     with pytest.raises(UserError, match=says):
         commands(tmp_path, *argv)
@@ -128,6 +131,18 @@ def test_a_broken_file_is_named_with_its_line(tmp_path):
     (tmp_path / "broken.py").write_text("def get_sweep(arg=None):\n    return {'method': ('kd',)}\n")
     with pytest.raises(UserError, match="broken.py failed"):
         commands(tmp_path, "--sweep", str(tmp_path / "broken.py"))
+
+
+def test_the_smoke_test_of_scales_has_every_method_once_under_the_same_fields(tmp_path):
+    teacher = tmp_path / "resnet56/ckpt.pth"
+    teacher.parent.mkdir()
+    teacher.write_bytes(b"x")
+    found = commands(tmp_path, "--sweep", f"configs/sweeps/scales.py:teacher={teacher}")
+    runs = {name: c for name, c in found.items() if not name.startswith("teachers/")}
+    assert sorted(name.partition("-")[0] for name in runs) == sorted(METHODS)
+    assert all("--config.train.epochs=2" in c and "--config.data.stats=imagenet" in c for c in runs.values())
+    assert [name for name, c in runs.items() if "train.init_epochs=1" in c] == [
+        f"{m}-resnet56-resnet20-cifar10-s0" for m in ("ab", "ft", "fsp")]
 
 
 def test_the_reproduction_runs_under_the_originals_protocol(tmp_path):
