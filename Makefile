@@ -32,6 +32,7 @@ parity-full: tools ## and the torch reference against the originals' numbers, ch
 
 bench: tools  ## kdjax and PyTorch in turn, docs/speed.md, and a check that nothing fell (alone on the machine)
 	$(RUN) benchmarks/step.py --json benchmarks/results/step.json
+	$(RUN) benchmarks/step.py --networks --json benchmarks/results/networks.json
 	$(RUN) benchmarks/start.py --json benchmarks/results/start.json
 	$(RUN) benchmarks/run.py --best --json benchmarks/results/run.json
 	$(RUN) benchmarks/growth.py --json benchmarks/results/growth.json

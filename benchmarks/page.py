@@ -65,14 +65,14 @@ def start_table(found: dict) -> str:
     return grid(["pair", "method", *(f"{s}, s" for s in starts), "first line of the second, s"], rows)
 
 
-TABLES = {"step": step_table, "start": start_table, "run": run_table, "methods": methods_table,
+TABLES = {"step": step_table, "networks": step_table, "start": start_table, "run": run_table, "methods": methods_table,
           "programs": methods_table, "growth": growth_table}
 
 
 def ratios() -> dict[str, float]:
     """{what: how many times as fast as PyTorch}, of everything that was measured."""
     found = {}
-    for row in (read("step") or {"rows": []})["rows"]:
+    for row in [row for name in ("step", "networks") for row in (read(name) or {"rows": []})["rows"]]:
         for ours, theirs in (("kdjax", "torch"), ("kdjax given", "torch"), ("kdjax given", "torch best given")):
             if {ours, theirs} <= row["ms"].keys():
                 found[f"step {row['pair']} {row['method']}: {theirs} / {ours}"] = row["ms"][theirs] / row["ms"][ours]

@@ -1,5 +1,6 @@
 """One training step of kdjax and of PyTorch, each in a process of its own, in turn: `python benchmarks/step.py`.
 
+--networks: KD of one network of each family from itself, kdjax and plain PyTorch alone.
 Batch 64, 50,000 random uint8 images; crop, flip and normalising included on both sides: a torch DataLoader (with
 workers) against kdjax's device-resident path. Medians over rounds. CPU or GPU, float32 with each framework's default
 precision. "best": channels_last and memory that is not handed back. "given": the teacher's outputs are there already.
@@ -19,6 +20,7 @@ SIDES = {  # name: (program, its flags, its variables)
     "torch given": ("torch_side.py", ["--given"], {}),
     "torch best given": ("torch_side.py", ["--best", "--given"], talk.MALLOC),
 }
+FAMILIES = ("resnet20", "resnet8x4", "wrn_16_2", "vgg8", "MobileNetV2", "ShuffleV1", "ShuffleV2", "ResNet50")
 GIVEN_IMAGES = 3_200  # a small cache is as quick to read from as a large one, and sooner filled
 
 
@@ -48,7 +50,10 @@ def main():
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--json", help="also write the figures here")
+    parser.add_argument("--networks", action="store_true")
     args = parser.parse_args()
+    if args.networks:
+        args.methods, args.pairs, args.sides = "kd", ",".join(f"{n}/{n}" for n in FAMILIES), "kdjax,torch"
     rows = []
     for pair in args.pairs.split(","):
         for method in args.methods.split(","):

@@ -36,7 +36,6 @@ def get_config(arg=None):
     if args.demo:
         config.method.crd.num_negatives = 256
         config.method.proto.update({"num_clusters": (20, 30, 40), "num_negatives": 10, "start_epoch": 2})
-        config.mix.cutout_side = 2  # digits are 8 pixels wide
     return config
 
 
