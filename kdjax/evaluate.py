@@ -15,6 +15,7 @@ if __name__ == "__main__":
 from kdjax.config.command_line import Parser, callable_as, guarded
 from kdjax.device import compiled
 from kdjax.run.measure import evaluate, measured
+from kdjax.run.text import accuracies
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,8 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     compiled.install()
     net, result = measured(args.checkpoint, args.dataset, args.data_dir, args.stats, args.model, args.batch_size)
     print(json.dumps(result) if args.json else
-          f"{net.name} on {args.dataset}: top-1 {result['top1']:.2f}  top-5 {result['top5']:.2f}  "
-          f"loss {result['loss']:.4f}  ({result['count']} images)")
+          f"{net.name} on {args.dataset}: {accuracies(result, net.num_classes)}  loss {result['loss']:.4f}  "
+          f"({result['count']} images)")
     return 0
 
 

@@ -8,7 +8,7 @@ from kdjax.errors import UserError
 from kdjax.methods.base import Method
 from kdjax.run.context import Run
 from kdjax.run.look import Observatory
-from kdjax.run.text import told
+from kdjax.run.text import accuracies
 from kdjax.step.random import stream
 from kdjax.step.state import TrainState
 
@@ -28,8 +28,7 @@ class Evaluations:
             return None
         net = run.task.nets["teacher"].network
         name, got = net.name, self.observatory.alone(net, run.held.seen["teacher"])
-        shown = told({"top1": got["top1"], "top5": got["top5"]}, data.num_classes)
-        run.log.say(f"teacher {name}: " + "  ".join(f"top-{k[3:]} {v:.2f}" for k, v in shown.items()))
+        run.log.say(f"teacher {name}: {accuracies(got, data.num_classes)}")
         least = run.config.teacher.min_accuracy
         least = 200 / data.num_classes if least is None else least
         if got["top1"] < least:

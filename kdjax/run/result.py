@@ -6,7 +6,7 @@ from pathlib import Path
 from kdjax.run.folder import read_json
 from kdjax.run.names import title
 from kdjax.run.resume import check_resume
-from kdjax.run.text import clock, table
+from kdjax.run.text import clock, table, tells_top5
 
 OURS = ("test", "train")  # what an epoch's record has under other names here, or does not measure
 
@@ -44,7 +44,7 @@ def summary(done: dict) -> str:
         if entry:
             rows.append([done["student"], role, f"{entry['last']['top1']:.2f}", f"{entry['best']['top1']:.2f}",
                          f"{entry['last']['top5']:.2f}"])
-    if done.get("classes", 6) < 6:  # see text.told
+    if not tells_top5(done.get("classes", 6)):
         rows = [row[:-1] for row in rows]
     linear = done["last"].get("linear_top1")
     text = table(rows)

@@ -20,6 +20,17 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join([line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
 
 
+def tells_top5(classes: int) -> bool:
+    """Whether top-5 is worth a look: among five classes every network has it right."""
+    return classes > 5
+
+
 def told(numbers: dict, classes: int) -> dict:
-    """Without top-5 where a network of so few classes nearly always has it right."""
-    return {k: v for k, v in numbers.items() if classes > 5 or not k.endswith("top5")}
+    """Without top-5 where it tells nothing."""
+    return {k: v for k, v in numbers.items() if tells_top5(classes) or not k.endswith("top5")}
+
+
+def accuracies(numbers: dict, classes: int) -> str:
+    """`top-1 97.77  top-5 100.00`, of {"top1", "top5" in percent, ...}."""
+    shown = told({k: numbers[k] for k in ("top1", "top5")}, classes)
+    return "  ".join(f"top-{k[3:]} {v:.2f}" for k, v in shown.items())

@@ -81,6 +81,7 @@ def test_it_learns_and_continues_where_it_was_stopped(method, pair, teachers, tm
     epochs = [r for r in lines if r["kind"] == "epoch"]
     assert [(r["stage"], r["epoch"]) for r in epochs] == list(dict.fromkeys((r["stage"], r["epoch"]) for r in epochs))
     assert max(r["epoch"] for r in epochs) == 4 and result["last"]["epoch"] == 4
+    assert all(r["images_per_second"] > 0 for r in epochs)
     assert all(v == v and abs(v) < 1e9 for r in lines for k, v in r.items()
                if isinstance(v, float) and k != "time")
     terms = own_terms(epochs, method)
