@@ -1,4 +1,4 @@
-"""Seconds from the command to the first step of training: `python benchmarks/start.py [--pair A/B] [--json FILE]`.
+"""Seconds from the command to the first step of training: `python benchmarks/start.py [--pairs A/B] [--json FILE]`.
 
 Each start is a process of its own, through the front door, on 640 random images with a freshly initialised teacher:
 with an empty cache of compiled programs, the same command again, another seed, another learning rate. Medians of
