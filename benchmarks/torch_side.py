@@ -53,12 +53,12 @@ class Trainer:
         self.name, self.best, self.given = method, best, given
         teacher, student = pair.split("/")
         classes = int(labels.max()) + 1
-        built = {n: networks.build(n, num_classes=classes).double() for n in (teacher, student)}
-        shapes = [Shapes.of(n, built[n], images.shape[1]) for n in (student, teacher)]
+        built = [networks.build(n, num_classes=classes).double() for n in (teacher, student)]
+        shapes = [Shapes.of(n, net, images.shape[1]) for n, net in ((student, built[1]), (teacher, built[0]))]
         options = {"n_data": len(labels)} if method == "crd" else {}
         self.method = build(method, *shapes, **options).float().to(DEVICE)
         layout = torch.channels_last if best else torch.contiguous_format
-        self.teacher, self.student = (built[n].float().to(DEVICE, memory_format=layout) for n in (teacher, student))
+        self.teacher, self.student = (net.float().to(DEVICE, memory_format=layout) for net in built)
         self.teacher.requires_grad_(False)
         reference.set_modes(self.student, self.teacher, self.method)
         self.weights, self.memory = reference.Weights(*WEIGHTS[method]), {}
