@@ -122,7 +122,7 @@ def stage_state(config, task: Task, p: Plan, data: Dataset, frozen: dict, before
     opt = fresh(p.objective.tx, partition(trainable(state), p.objective.trains)[0])
     state = state._replace(step=jnp.zeros((), jnp.int32), opt=opt, metrics={})
     seen = seen_abstractly(config, p, state, data, frozen)
-    p.weights = {name: weight for name, weight in seen.numbers if weight}  # a zero leaves its term's gradient out
+    p.weights = dict(seen.numbers)
     return state._replace(metrics=no_metrics(list(seen.terms)))
 
 
