@@ -34,7 +34,7 @@ bench: tools  ## kdjax and PyTorch in turn, docs/speed.md, and a check that noth
 	$(RUN) benchmarks/step.py --json benchmarks/results/step.json
 	$(RUN) benchmarks/step.py --networks --json benchmarks/results/networks.json
 	$(RUN) benchmarks/start.py --json benchmarks/results/start.json
-	$(RUN) benchmarks/run.py --best --json benchmarks/results/run.json
+	$(RUN) benchmarks/run.py --json benchmarks/results/run.json
 	$(RUN) benchmarks/growth.py --json benchmarks/results/growth.json
 	$(RUN) benchmarks/page.py
 	$(RUN) benchmarks/page.py --check

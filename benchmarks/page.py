@@ -76,8 +76,8 @@ def ratios() -> dict[str, float]:
         for ours, theirs in (("kdjax", "torch"), ("kdjax given", "torch"), ("kdjax given", "torch best given")):
             if {ours, theirs} <= row["ms"].keys():
                 found[f"step {row['pair']} {row['method']}: {theirs} / {ours}"] = row["ms"][theirs] / row["ms"][ours]
-    if runs := read("run"):
-        found |= {f"run {side}": runs["total"]["torch"] / runs["total"][side] for side in ("kdjax", "kdjax cached")}
+    if runs := (read("run") or {}).get("total"):
+        found |= {f"run {side}": runs["torch"] / runs[side] for side in ("kdjax", "kdjax cached") if side in runs}
     return {name: round(value, 3) for name, value in found.items()}
 
 

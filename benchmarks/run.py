@@ -3,8 +3,8 @@
     python benchmarks/run.py [--methods kd,itrd,crd,dkd,pkt] [--pair A/B] [--dataset cifar100] [--epochs N]
 
 The same teacher (a checkpoint, else freshly initialised), the same images, evaluation after every epoch, start and
-compilation included. kdjax runs once without the teacher's cache, and then the whole table with one that begins empty:
-what the first run fills serves the others. --best: PyTorch with channels_last and memory that is not handed back.
+compilation included. "kdjax" runs without the teacher's cache, "kdjax cached" with one that begins empty: what the
+table's first run fills serves the others. "torch best": channels_last and memory that is not handed back.
 """
 import argparse
 import json
@@ -32,8 +32,9 @@ def prepare(folder: pathlib.Path, args) -> types.SimpleNamespace:
     options = default().data
     options.update({"dataset": args.dataset, "dir": args.dir, "image_size": 32, "per_class": args.per_class})
     data = source.load(options, seed=0)
+    shown = args.test_images or len(data.test.labels)
     np.savez(folder / "data.npz", train_images=data.train.images, train_labels=data.train.labels,
-             test_images=data.test.images, test_labels=data.test.labels)
+             test_images=data.test.images[:shown], test_labels=data.test.labels[:shown])
     teacher, student = args.pair.split("/")
     if args.teacher:
         net, variables = weights.load(args.teacher)
@@ -74,15 +75,18 @@ def torch(this, method: str, best: bool) -> float:
                   str(this.epochs), *(["--best"] if best else [])], **(MALLOC if best else {}))
 
 
-def table(this, methods: list[str], best: bool) -> dict:
+SIDES = {
+    "torch": lambda this, method: torch(this, method, best=False),
+    "torch best": lambda this, method: torch(this, method, best=True),
+    "kdjax": lambda this, method: kdjax(this, method, f"off-{method}", "off", "programs-off"),
+    "kdjax cached": lambda this, method: kdjax(this, method, f"disk-{method}", "disk", "programs-disk")}
+
+
+def table(this, methods: list[str], sides: list[str]) -> dict:
     """Seconds by method and side, in turn."""
     rows = {}
     for method in methods:
-        rows[method] = {"torch": torch(this, method, best=False)}
-        if best:
-            rows[method]["torch best"] = torch(this, method, best=True)
-        rows[method]["kdjax"] = kdjax(this, method, f"off-{method}", "off", "programs-off")
-        rows[method]["kdjax cached"] = kdjax(this, method, f"disk-{method}", "disk", "programs-disk")
+        rows[method] = {side: SIDES[side](this, method) for side in sides}
         print(f"{method}: " + "  ".join(f"{side} {s:.1f} s" for side, s in rows[method].items()), flush=True)
     return rows
 
@@ -94,19 +98,20 @@ def main():
     parser.add_argument("--teacher", default="", help="a checkpoint (default: freshly initialised)")
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--dir", default="")
-    parser.add_argument("--per_class", type=int, default=0)
+    parser.add_argument("--per_class", type=int, default=0, help="so many of every class to train on")
+    parser.add_argument("--test_images", type=int, default=0, help="the first so many (default: all)")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--best", action="store_true")
+    parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--json", help="also write the figures here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = table(prepare(pathlib.Path(folder), args), args.methods.split(","), args.best)
+        rows = table(prepare(pathlib.Path(folder), args), args.methods.split(","), args.sides.split(","))
     total = {side: sum(row[side] for row in rows.values()) for side in next(iter(rows.values()))}
     print("all: " + "  ".join(f"{side} {s:.1f} s" for side, s in total.items()))
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"pair": args.pair, "dataset": args.dataset, "epochs": args.epochs, "rows": rows,
-                       "total": total}, f, indent=1)
+            asked = ("pair", "dataset", "per_class", "test_images", "epochs")
+            json.dump({**{name: getattr(args, name) for name in asked}, "rows": rows, "total": total}, f, indent=1)
 
 
 if __name__ == "__main__":

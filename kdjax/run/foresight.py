@@ -2,13 +2,16 @@
 
 Who is in which step, and how it is seen, are pure functions of (seed, purpose, step), so an epoch's misses are known
 before it starts. They are computed in chunks of one shape, the same on every device: a row does not depend on what was
-cached before, on its place in a chunk, or on the number of devices.
+cached before, on its place in a chunk, or on the number of devices. What is computed is kept once a minute: on a CPU an
+epoch's misses may take half an hour, of which a run that is stopped or killed loses no more.
 """
 from __future__ import annotations
 
 import functools
 import hashlib
 import platform
+import time
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +33,8 @@ from kdjax.step.outputs import Given
 FORMAT = 1  # raise when the meaning of a row changes
 FOLDER = "teachers"  # in the cache folder
 KEPT = {"logits", "embedding"}
+EVERY = 60  # seconds of computing after which rows are kept
+TOGETHER = 4  # chunks that are dispatched before the first of them is waited for
 
 
 def chunk() -> int:
@@ -51,15 +56,17 @@ class Foresight:
         self.rows = {pair: self._rows(*pair) for pair in self.pairs}
         self.found = self.computed = 0
 
-    def given(self, orders: list[np.ndarray], epoch: int, begun: int = 0) -> list[Given]:
+    def given(self, orders: list[np.ndarray], epoch: int, begun: int = 0,
+              tell: Callable[[int, int], None] = lambda done, wanted: None) -> list[Given]:
         """What the steps of an epoch are told, for each of its index matrices on the host. begun: steps of the epoch
-        that are over; their rows are zero."""
+        that are over; their rows are zero. tell: called again and again with how many rows are computed and wanted;
+        it may raise, and what is computed by then is kept."""
         number = lambda x: self.place.put_state(np.asarray(x, jax.dtypes.canonicalize_dtype(float)))
         seed, weights = self.place.put_state(np.int32(self.config.seed)), jax.tree.map(number, self.plan.weights)
         first, made = (epoch - 1) * self.plan.steps_per_epoch, []
         for order in orders:
             views = self._views(first, *order.shape) if self.pairs else {}
-            rows = {outputs.name(pair): self._look_up(pair, order, views[pair[1]], begun) for pair in self.pairs}
+            rows = {outputs.name(pair): self._look_up(pair, order, views[pair[1]], begun, tell) for pair in self.pairs}
             rates = number(self.plan.rates(first, len(order)))
             rows = {name: self.place.put_order(r) for name, r in rows.items()}
             made.append(Given(seed, rows, rates=rates, weights=weights))
@@ -74,19 +81,33 @@ class Foresight:
             parts.append(f"teacher's outputs: {self.found} found, {self.computed} computed")
         return "; ".join(parts)
 
-    def _look_up(self, pair, order, views, begun: int) -> np.ndarray:
+    def _look_up(self, pair, order, views, begun: int, tell) -> np.ndarray:
         rows, numbering = self.rows[pair], self.plan.objective.task.views[pair[1]].numbering
         numbers = order.astype(np.int64) * numbering.count + views
         rows.refresh()
         missing = rows.missing(numbers[begun:].ravel())
         if len(missing):
-            rows.add(missing, self._compute(pair, missing))
+            self._fill_in(pair, missing, tell)
         self.found, self.computed = self.found + numbers[begun:].size - len(missing), self.computed + len(missing)
         out = np.zeros((*numbers.shape, rows.width), rows.dtype)
         out[begun:] = rows.take(numbers[begun:].ravel()).reshape(*numbers[begun:].shape, -1)
         return out
 
-    def _compute(self, pair, numbers: np.ndarray) -> np.ndarray:
+    def _fill_in(self, pair, missing: np.ndarray, tell) -> None:
+        made, kept, done, since = [], 0, 0, time.monotonic()
+        try:
+            for part in self._computed(pair, missing):
+                made, done = [*made, part], done + len(part)
+                tell(done, len(missing))
+                if time.monotonic() - since > EVERY:
+                    self.rows[pair].add(missing[kept:done], np.concatenate(made))
+                    made, kept, since = [], done, time.monotonic()
+        finally:
+            if made:
+                self.rows[pair].add(missing[kept:done], np.concatenate(made))
+
+    def _computed(self, pair, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """The rows of `numbers`, some chunks at a time."""
         net, view = pair
         index, views = np.divmod(numbers, self.plan.objective.task.views[view].numbering.count)
         size = chunk() * len(self.place.devices)
@@ -95,9 +116,11 @@ class Foresight:
         fill, place = self._fill(net, view), self.place
         data = self.held.split("train")
         raw = data.get("raw", data["images"])
-        parts = [fill(self.held.seen[net], raw, place.put(i, place.stacked), place.put(v, place.stacked))
-                 for i, v in zip(index, views)]
-        return np.concatenate([np.asarray(part) for part in parts])[:len(numbers)]
+        for first in range(0, len(index), TOGETHER):
+            some = slice(first, first + TOGETHER)
+            parts = [fill(self.held.seen[net], raw, place.put(i, place.stacked), place.put(v, place.stacked))
+                     for i, v in zip(index[some], views[some])]
+            yield np.concatenate([np.asarray(part) for part in parts])[:len(numbers) - first * size]
 
     @functools.cache  # noqa: B019 (a stage's, freed with it)
     def _fill(self, net: str, view: str):

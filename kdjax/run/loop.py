@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from kdjax.run.resume import plain
 from kdjax.run.screen import Progress
 from kdjax.run.stage import Stage
 from kdjax.run.stopping import check_state, diverged
-from kdjax.run.text import told
+from kdjax.run.text import clock, told
 from kdjax.step.metrics import means
 from kdjax.step.state import TrainState, from_tree, to_tree
 
+WAITING = 20  # seconds between two lines while the teacher's outputs are computed
 IN_FLIGHT = 4  # steps dispatched ahead of the device: enough to hide the host, few enough to stop politely
 
 
@@ -51,9 +53,9 @@ class StageLoop:
         """The epoch's steps from wherever it stands, and its end."""
         p, stage, ticks, began, opened = self.plan, self.stage, deque(), time.perf_counter(), self.stage.step
         fresh = stage.step == (epoch - 1) * p.steps_per_epoch
+        stage.begin_epoch(epoch, fresh, self.waiting(epoch))
         if fresh and self.main:
-            stage.state = self.evaluations.before(stage.state, epoch, lambda: None)
-        stage.begin_epoch(epoch, fresh)
+            stage.state = self.evaluations.before(stage.state, epoch, lambda: self.pause(epoch))
         while stage.step < min(epoch * p.steps_per_epoch, p.steps):
             before, every = stage.step, self.config.log.every_steps
             ticks.append(stage.dispatch(self.vote.ballot()))
@@ -67,6 +69,20 @@ class StageLoop:
         while ticks:  # an epoch shorter than the queue must not pass over a vote
             self.vote.hear(ticks.popleft())
         self.close_epoch(epoch, time.perf_counter() - began)
+
+    def waiting(self, epoch: int) -> Callable[[int, int], None]:
+        """What to do while the teacher's outputs for an epoch are computed: say how far they are, stop when asked."""
+        began = said = time.monotonic()
+
+        def tell(done: int, wanted: int) -> None:
+            nonlocal said
+            self.pause(epoch)
+            now = time.monotonic()
+            if now - said > WAITING:
+                said, left = now, (now - began) / done * (wanted - done)
+                self.run.log.say(f"{self.plan.name} epoch {epoch}/{self.plan.epochs}: the teacher's outputs, {done} of "
+                                 f"{wanted} computed, {clock(left)} left")
+        return tell
 
     def report(self, epoch: int, logged: bool) -> None:
         """Fetches the counters: progress for the person, a line for the file, and the end of a run that went wrong."""

@@ -43,11 +43,12 @@ class Stage:
         self.compiled, self.calls = place.compile(step), config.train.steps_per_call
         self.several = place.compile(device_step.repeated(step, self.calls))
 
-    def begin_epoch(self, epoch: int, fresh: bool) -> None:
-        """The epoch's batches; fresh: its first step is next, so its counters start anew."""
+    def begin_epoch(self, epoch: int, fresh: bool, tell=lambda done, wanted: None) -> None:
+        """The epoch's batches; fresh: its first step is next, so its counters start anew. tell: of `Foresight.given`.
+        """
         self.orders = Orders(self.config, len(self.held.data.train.labels), epoch, self.place, self.plan.name)
         begun = self.step - (epoch - 1) * self.plan.steps_per_epoch
-        self.given, self.epoch = self.foresight.given(self.orders.rows, epoch, begun), epoch
+        self.given, self.epoch = self.foresight.given(self.orders.rows, epoch, begun, tell), epoch
         if fresh:
             self.state = self.state._replace(metrics=self.place.put_state(no_metrics(self.terms)))
 

@@ -3,6 +3,7 @@ import jax
 import numpy as np
 import pytest
 
+from kdjax.run import foresight as module
 from kdjax.run.foresight import fingerprint
 from kdjax.run.stage import Orders
 from tests.run.staged import IMAGES, TEACHER, config, same, staged, trained
@@ -42,9 +43,28 @@ def test_an_epoch_that_is_continued_in_its_middle_is_given_the_same(tmp_path):
 def test_a_row_does_not_depend_on_its_place_or_its_neighbours(tmp_path):
     foresight = staged(config("memory", tmp_path, "pkt")).foresight
     numbers = np.arange(0, 44 * 50, 13)
-    whole = foresight._compute(("teacher", "x"), numbers)
-    np.testing.assert_array_equal(foresight._compute(("teacher", "x"), numbers[::-1])[::-1], whole)
-    np.testing.assert_array_equal(foresight._compute(("teacher", "x"), numbers[70:73]), whole[70:73])
+    compute = lambda numbers: np.concatenate([*foresight._computed(("teacher", "x"), numbers)])
+    whole = compute(numbers)
+    np.testing.assert_array_equal(compute(numbers[::-1])[::-1], whole)
+    np.testing.assert_array_equal(compute(numbers[70:73]), whole[70:73])
+
+
+def test_what_is_computed_is_kept_piece_by_piece_and_when_the_run_is_stopped(tmp_path, monkeypatch):
+    for name, value in (("chunk", lambda: 4), ("TOGETHER", 1), ("EVERY", 0)):
+        monkeypatch.setattr(module, name, value)
+    stage, told = staged(config("disk", tmp_path, "pkt")), []
+
+    def tell(done, wanted):
+        told.append((done, wanted))
+        if len(told) == 3:
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        stage.begin_epoch(1, True, tell)
+    rows, piece = stage.foresight.rows["teacher", "x"], 4 * len(stage.place.devices)
+    assert told == [(piece * n, 40) for n in (1, 2, 3)]
+    assert len(rows) == 3 * piece and len(list(rows.folder.glob("*.rows"))) == 3
+    stage.begin_epoch(1, True)
+    assert (stage.foresight.found, stage.foresight.computed) == (3 * piece, 40 - 3 * piece)
 
 
 @pytest.mark.parametrize(("name", "pairs", "left_out"), [
