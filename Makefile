@@ -33,6 +33,7 @@ parity-full: tools ## and the torch reference against the originals' numbers, ch
 bench: tools  ## kdjax and PyTorch in turn, docs/speed.md, and a check that nothing fell (alone on the machine)
 	$(RUN) benchmarks/step.py --json benchmarks/results/step.json
 	$(RUN) benchmarks/step.py --networks --json benchmarks/results/networks.json
+	$(RUN) benchmarks/limit.py --json benchmarks/results/limit.json
 	$(RUN) benchmarks/start.py --json benchmarks/results/start.json
 	$(RUN) benchmarks/run.py --json benchmarks/results/run.json
 	$(RUN) benchmarks/growth.py --json benchmarks/results/growth.json

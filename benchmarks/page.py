@@ -65,8 +65,16 @@ def start_table(found: dict) -> str:
     return grid(["pair", "method", *(f"{s}, s" for s in starts), "first line of the second, s"], rows)
 
 
-TABLES = {"step": step_table, "networks": step_table, "start": start_table, "run": run_table, "methods": methods_table,
-          "programs": methods_table, "growth": growth_table}
+def limit_table(found: dict) -> str:
+    """What the convolutions of a step take by themselves."""
+    columns = {"convolutions alone, ms": "convolutions_ms", "GFLOP": "gflop", "GFLOP/s": "convolutions_gflops",
+               "a matrix product's GFLOP/s": "matrix_product_gflops"}
+    row = [found["pair"].replace("/", " -> "), found["images"], *(f"{found[key]:.1f}" for key in columns.values())]
+    return grid(["pair", "images a core", *columns], [row])
+
+
+TABLES = {"step": step_table, "limit": limit_table, "networks": step_table, "start": start_table, "run": run_table,
+          "methods": methods_table, "programs": methods_table, "growth": growth_table}
 
 
 def ratios() -> dict[str, float]:

@@ -1,29 +1,26 @@
 """The teacher ahead of the student: what an epoch's steps will ask of frozen networks, looked up or computed before it.
 
 Who is in which step, and how it is seen, are pure functions of (seed, purpose, step), so an epoch's misses are known
-before it starts. They are computed in chunks of one shape, the same on every device: a row does not depend on what was
-cached before, on its place in a chunk, or on the number of devices. What is computed is kept once a minute: on a CPU an
-epoch's misses may take half an hour, of which a run that is stopped or killed loses no more.
+before it starts. A run's numbers do not depend on what was cached before, bit for bit: see filler.py.
 """
 from __future__ import annotations
 
 import functools
 import hashlib
 import platform
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
 
 from kdjax.data import cache
 from kdjax.device.compiled import machine
-from kdjax.device.placement import DEVICES, Placement
+from kdjax.device.placement import Placement
 from kdjax.errors import UserError
 from kdjax.files.checksums import describe
 from kdjax.files.rows import Rows
+from kdjax.run.filler import Filler, chunk
 from kdjax.run.held import Held
 from kdjax.step import outputs
 from kdjax.step.context import Batch
@@ -33,13 +30,6 @@ from kdjax.step.outputs import Given
 FORMAT = 1  # raise when the meaning of a row changes
 FOLDER = "teachers"  # in the cache folder
 KEPT = {"logits", "embedding"}
-EVERY = 60  # seconds of computing after which rows are kept
-TOGETHER = 4  # chunks that are dispatched before the first of them is waited for
-
-
-def chunk() -> int:
-    """Images a device computes at once: enough to fill a GPU; on a CPU what its cache likes."""
-    return 64 if jax.default_backend() == "cpu" else 1024
 
 
 class Foresight:
@@ -53,14 +43,14 @@ class Foresight:
         self.pairs = [pair for pair, seen in asked.items() if set(seen.values()) <= KEPT]
         self.left_out = {pair: sorted(set(seen.values()) - KEPT) for pair, seen in asked.items()
                          if not set(seen.values()) <= KEPT}
+        self.filler = Filler(p.objective.task, held, place)
         self.rows = {pair: self._rows(*pair) for pair in self.pairs}
         self.found = self.computed = 0
 
     def given(self, orders: list[np.ndarray], epoch: int, begun: int = 0,
               tell: Callable[[int, int], None] = lambda done, wanted: None) -> list[Given]:
         """What the steps of an epoch are told, for each of its index matrices on the host. begun: steps of the epoch
-        that are over; their rows are zero. tell: called again and again with how many rows are computed and wanted;
-        it may raise, and what is computed by then is kept."""
+        that are over; their rows are zero. tell: of `Filler.fill`."""
         number = lambda x: self.place.put_state(np.asarray(x, jax.dtypes.canonicalize_dtype(float)))
         seed, weights = self.place.put_state(np.int32(self.config.seed)), jax.tree.map(number, self.plan.weights)
         first, made = (epoch - 1) * self.plan.steps_per_epoch, []
@@ -87,51 +77,11 @@ class Foresight:
         rows.refresh()
         missing = rows.missing(numbers[begun:].ravel())
         if len(missing):
-            self._fill_in(pair, missing, tell)
+            self.filler.fill(rows, pair, missing, tell)
         self.found, self.computed = self.found + numbers[begun:].size - len(missing), self.computed + len(missing)
         out = np.zeros((*numbers.shape, rows.width), rows.dtype)
         out[begun:] = rows.take(numbers[begun:].ravel()).reshape(*numbers[begun:].shape, -1)
         return out
-
-    def _fill_in(self, pair, missing: np.ndarray, tell) -> None:
-        made, kept, done, since = [], 0, 0, time.monotonic()
-        try:
-            for part in self._computed(pair, missing):
-                made, done = [*made, part], done + len(part)
-                tell(done, len(missing))
-                if time.monotonic() - since > EVERY:
-                    self.rows[pair].add(missing[kept:done], np.concatenate(made))
-                    made, kept, since = [], done, time.monotonic()
-        finally:
-            if made:
-                self.rows[pair].add(missing[kept:done], np.concatenate(made))
-
-    def _computed(self, pair, numbers: np.ndarray) -> Iterator[np.ndarray]:
-        """The rows of `numbers`, some chunks at a time."""
-        net, view = pair
-        index, views = np.divmod(numbers, self.plan.objective.task.views[view].numbering.count)
-        size = chunk() * len(self.place.devices)
-        filled = -(-len(numbers) // size) * size
-        index, views = (np.resize(part.astype(np.int32), filled).reshape(-1, size) for part in (index, views))
-        fill, place = self._fill(net, view), self.place
-        data = self.held.split("train")
-        raw = data.get("raw", data["images"])
-        for first in range(0, len(index), TOGETHER):
-            some = slice(first, first + TOGETHER)
-            parts = [fill(self.held.seen[net], raw, place.put(i, place.stacked), place.put(v, place.stacked))
-                     for i, v in zip(index[some], views[some])]
-            yield np.concatenate([np.asarray(part) for part in parts])[:len(numbers) - first * size]
-
-    @functools.cache  # noqa: B019 (a stage's, freed with it)
-    def _fill(self, net: str, view: str):
-        network, how = self.plan.objective.task.nets[net].network, self.plan.objective.task.views[view]
-
-        def rows(variables, images, index, views):
-            seen = how.apply(images[index], how.numbering.draws(views))
-            return outputs.rows_of(network.apply(variables, seen, train=False)[0])
-        whole, split = PartitionSpec(), PartitionSpec(DEVICES)
-        return jax.jit(jax.shard_map(rows, mesh=self.place.mesh, in_specs=(whole, whole, split, split),
-                                     out_specs=split, check_vma=False))
 
     def _views(self, first: int, steps: int, size: int) -> dict[str, np.ndarray]:
         """{view: its number, [steps, size]} as the steps will draw them."""
@@ -151,8 +101,7 @@ class Foresight:
     def _rows(self, net: str, view: str) -> Rows:
         task, variables, train = self.plan.objective.task, self.held.host[net], self.held.data.train
         images = getattr(train, "raw", train.images)
-        shapes = jax.eval_shape(self._fill(net, view), variables, images,
-                                *[jax.ShapeDtypeStruct((len(self.place.devices) * chunk(),), jnp.int32)] * 2)
+        shapes = self.filler.shape((net, view))
         key = {"format": FORMAT, "teacher": fingerprint(variables), "network": task.nets[net].network.name,
                "images": describe(images), "view": task.views[view].numbering.name, "rows": list(shapes.shape[1:]),
                "chunk": chunk(), "jax": [jax.__version__, jax.lib.__version__],

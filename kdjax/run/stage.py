@@ -44,8 +44,7 @@ class Stage:
         self.several = place.compile(device_step.repeated(step, self.calls))
 
     def begin_epoch(self, epoch: int, fresh: bool, tell=lambda done, wanted: None) -> None:
-        """The epoch's batches; fresh: its first step is next, so its counters start anew. tell: of `Foresight.given`.
-        """
+        """The epoch's batches; fresh: its first step is next, so its counters start anew. tell: of `Filler.fill`."""
         self.orders = Orders(self.config, len(self.held.data.train.labels), epoch, self.place, self.plan.name)
         begun = self.step - (epoch - 1) * self.plan.steps_per_epoch
         self.given, self.epoch = self.foresight.given(self.orders.rows, epoch, begun, tell), epoch

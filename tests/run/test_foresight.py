@@ -3,7 +3,7 @@ import jax
 import numpy as np
 import pytest
 
-from kdjax.run import foresight as module
+from kdjax.run import filler
 from kdjax.run.foresight import fingerprint
 from kdjax.run.stage import Orders
 from tests.run.staged import IMAGES, TEACHER, config, same, staged, trained
@@ -41,9 +41,9 @@ def test_an_epoch_that_is_continued_in_its_middle_is_given_the_same(tmp_path):
 
 
 def test_a_row_does_not_depend_on_its_place_or_its_neighbours(tmp_path):
-    foresight = staged(config("memory", tmp_path, "pkt")).foresight
+    stage = staged(config("memory", tmp_path, "pkt"))
     numbers = np.arange(0, 44 * 50, 13)
-    compute = lambda numbers: np.concatenate([*foresight._computed(("teacher", "x"), numbers)])
+    compute = lambda numbers: np.concatenate([*stage.foresight.filler.computed(("teacher", "x"), numbers)])
     whole = compute(numbers)
     np.testing.assert_array_equal(compute(numbers[::-1])[::-1], whole)
     np.testing.assert_array_equal(compute(numbers[70:73]), whole[70:73])
@@ -51,7 +51,7 @@ def test_a_row_does_not_depend_on_its_place_or_its_neighbours(tmp_path):
 
 def test_what_is_computed_is_kept_piece_by_piece_and_when_the_run_is_stopped(tmp_path, monkeypatch):
     for name, value in (("chunk", lambda: 4), ("TOGETHER", 1), ("EVERY", 0)):
-        monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(filler, name, value)
     stage, told = staged(config("disk", tmp_path, "pkt")), []
 
     def tell(done, wanted):

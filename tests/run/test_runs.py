@@ -18,8 +18,8 @@ from kdjax.device import processes
 from kdjax.device.placement import Placement
 from kdjax.files import checksums
 from kdjax.files.lock import run_lock
+from kdjax.run import filler, loop
 from kdjax.run import folder as run_folder
-from kdjax.run import foresight, loop
 from kdjax.run.checkpoints import RunCheckpoints
 from kdjax.run.log import RunLog
 from kdjax.step import device_step
@@ -290,23 +290,24 @@ def test_a_signal_in_training_saves_and_the_same_command_continues(tmp_path, who
 
 @pytest.mark.slow
 def test_a_signal_while_the_teacher_s_outputs_are_computed_loses_none_of_them(tmp_path, whole, capsys, monkeypatch):
-    """In the second epoch's, after two pieces of eight images a device."""
+    """Before the first epoch and before the second, each time after two pieces of eight images a device."""
     for name, value in (("chunk", lambda: 8), ("TOGETHER", 1)):
-        monkeypatch.setattr(foresight, name, value)
+        monkeypatch.setattr(filler, name, value)
     monkeypatch.setattr(loop, "WAITING", 0)
     command = ("--config=configs/kd.py:student=wrn_10_1,demo", *TINY[1:], "--config.teacher.cache=disk",
                f"--config.teacher.checkpoint={whole}/student", "--config.teacher.min_accuracy=0",
                "--config.experiment.compare=False")
     caches = {name: f"--config.data.cache_dir={tmp_path}/cache of {name}" for name in ("stopped", "other")}
     kept = lambda: len(list((tmp_path / "cache of stopped").rglob("*.rows")))
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.StageLoop, "waiting", lambda self, epoch, real=loop.StageLoop.waiting: tracked(
-            real(self, epoch), signal_at(2 if epoch == 2 else 0)))
-        assert run(tmp_path / "stopped", *command, caches["stopped"]) == 75
-    said = capsys.readouterr().out
-    assert re.search("main epoch 1/2: the teacher's outputs, [0-9]+ of 80 computed", said)
-    assert "stopped by SIGTERM after step 5; saved in" in said and kept() == 2
-    assert run(tmp_path / "stopped", *command, caches["stopped"]) == 0 and kept() == 3
+    for epoch, parts in ((1, 1), (2, 3)):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.StageLoop, "waiting", lambda self, at, real=loop.StageLoop.waiting, stop=epoch: tracked(
+                real(self, at), signal_at(2 if at == stop else 0)))
+            assert run(tmp_path / "stopped", *command, caches["stopped"]) == 75
+        said = capsys.readouterr().out
+        assert re.search(f"main epoch {epoch}/2: the teacher's outputs, [0-9]+ of [0-9]+ computed", said)
+        assert f"stopped by SIGTERM after step {5 * epoch - 5}; saved in" in said and kept() == parts
+    assert run(tmp_path / "stopped", *command, caches["stopped"]) == 0 and kept() == 4
     assert run(tmp_path / "other", *command, caches["other"]) == 0
     assert weights(tmp_path / "stopped") == weights(tmp_path / "other")
 
