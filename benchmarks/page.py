@@ -37,10 +37,12 @@ def step_table(found: dict) -> str:
 def run_table(found: dict) -> str:
     """Seconds of whole runs by side."""
     sides = list(found["total"])
-    rows = [[name, *(f"{row[s]:.1f}" for s in sides)] for name, row in (*found["rows"].items(),
-                                                                        ("all", found["total"]))]
-    note = f"{found['pair'].replace('/', ' -> ')}, {found['dataset']}, {found['epochs']} epochs, seconds.\n\n"
-    return note + grid(["run", *sides], rows)
+    ours = [side for side in sides if side.startswith("kdjax")]
+    rows = [[name, *(f"{row[s]:.1f}" for s in sides), *(f"{row['torch'] / row[s]:.2f}" for s in ours)]
+            for name, row in (*found["rows"].items(), ("all", found["total"]))]
+    of = f"{found['per_class']} images of every class" if found.get("per_class") else "all images"
+    note = f"{found['pair'].replace('/', ' -> ')}, {found['dataset']}, {of}, {found['epochs']} epochs, seconds.\n\n"
+    return note + grid(["run", *sides, *(f"torch / {side}" for side in ours)], rows)
 
 
 def methods_table(found: dict) -> str:
@@ -84,8 +86,10 @@ def ratios() -> dict[str, float]:
         for ours, theirs in (("kdjax", "torch"), ("kdjax given", "torch"), ("kdjax given", "torch best given")):
             if {ours, theirs} <= row["ms"].keys():
                 found[f"step {row['pair']} {row['method']}: {theirs} / {ours}"] = row["ms"][theirs] / row["ms"][ours]
-    if runs := (read("run") or {}).get("total"):
-        found |= {f"run {side}": runs["torch"] / runs[side] for side in ("kdjax", "kdjax cached") if side in runs}
+    if runs := read("run"):
+        what, total = f"{runs['pair']} {runs['dataset']} {runs['epochs']} epochs", runs["total"]
+        found |= {f"run {what}: torch / {side}": total["torch"] / total[side] for side in ("kdjax", "kdjax cached")
+                  if side in total}
     return {name: round(value, 3) for name, value in found.items()}
 
 

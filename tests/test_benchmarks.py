@@ -13,6 +13,8 @@ RUN = {"pair": "a/b", "dataset": "digits", "epochs": 2,
        "rows": {"kd": {"torch": 30.0, "kdjax": 20.0, "kdjax cached": 10.0}},
        "total": {"torch": 30.0, "kdjax": 20.0, "kdjax cached": 10.0}}
 
+WHOLE = "run a/b digits 2 epochs: torch"
+
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
@@ -32,11 +34,20 @@ def test_the_page_shows_the_figures_and_leaves_the_rest(results):
 
 def test_a_ratio_that_falls_by_more_than_a_tenth_fails(results):
     now = page.ratios()
-    assert now == {"step a/b kd: torch / kdjax": 1.2, "step a/b kd: torch / kdjax given": 2.4, "run kdjax": 1.5,
-                   "run kdjax cached": 3.0}
+    assert now == {"step a/b kd: torch / kdjax": 1.2, "step a/b kd: torch / kdjax given": 2.4,
+                   f"{WHOLE} / kdjax": 1.5, f"{WHOLE} / kdjax cached": 3.0}
     assert page.fallen(now, now) == []
-    assert page.fallen({**now, "run kdjax": 1.66}, now) == []
-    assert page.fallen({**now, "run kdjax": 1.68}, now) == ["run kdjax: 1.50, accepted 1.68"]
+    assert page.fallen({**now, f"{WHOLE} / kdjax": 1.66}, now) == []
+    assert page.fallen({**now, f"{WHOLE} / kdjax": 1.68}, now) == [f"{WHOLE} / kdjax: 1.50, accepted 1.68"]
+
+
+def test_a_table_of_some_sides_and_a_part_of_the_images_says_so(results):
+    some = {**RUN, "per_class": 20, "rows": {"kd": {"torch": 30.0, "kdjax cached": 10.0}},
+            "total": {"torch": 30.0, "kdjax cached": 10.0}}
+    (results / "run.json").write_text(json.dumps(some))
+    assert f"{WHOLE} / kdjax" not in page.ratios() and page.ratios()[f"{WHOLE} / kdjax cached"] == 3.0
+    assert page.run_table(some).splitlines()[0] == "a -> b, digits, 20 images of every class, 2 epochs, seconds."
+    assert "| all | 30.0 | 10.0 | 3.00 |" in page.run_table(some)
 
 
 def test_the_page_has_a_place_for_every_table():

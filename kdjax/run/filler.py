@@ -22,6 +22,11 @@ from kdjax.step import outputs
 EVERY = 60  # seconds of computing after which rows are kept
 TOGETHER = 4  # chunks that are dispatched before the first of them is waited for
 Pair = tuple[str, str]  # net, view
+Tell = Callable[[int, int, float], None]  # rows computed, rows wanted, seconds since the first
+
+
+def silently(done: int, wanted: int, seconds: float) -> None:
+    """A `Tell` for whoever has nobody to tell."""
 
 
 def chunk() -> int:
@@ -36,19 +41,21 @@ class Filler:
         self.task, self.held, self.place = task, held, place
 
     def shape(self, pair: Pair) -> jax.ShapeDtypeStruct:
-        """[chunk, width] and the type of a pair's rows, from an abstract trace."""
+        """[rows of one call on all devices, width] and the type of a pair's rows, from an abstract trace."""
         train = self.held.data.train
         return jax.eval_shape(self._program(*pair), self.held.host[pair[0]], getattr(train, "raw", train.images),
                               *[jax.ShapeDtypeStruct((len(self.place.devices) * chunk(),), jnp.int32)] * 2)
 
-    def fill(self, rows: Rows, pair: Pair, missing: np.ndarray, tell: Callable[[int, int], None]) -> None:
-        """Adds the rows `missing` (sorted numbers: image * views + view). tell: called again and again with how many
-        are computed and wanted; it may raise, and what is computed by then is kept."""
-        made, kept, done, since = [], 0, 0, time.monotonic()
+    def fill(self, rows: Rows, pair: Pair, missing: np.ndarray, tell: Tell) -> None:
+        """Adds the rows `missing` (sorted numbers: image * views + view). tell: called after every piece; it may raise,
+        and what is computed by then is kept."""
+        made, kept, done = [], 0, 0
+        began = since = time.monotonic()
         try:
             for part in self.computed(pair, missing):
-                made, done = [*made, part], done + len(part)
-                tell(done, len(missing))
+                made.append(part)
+                done += len(part)
+                tell(done, len(missing), time.monotonic() - began)
                 if time.monotonic() - since > EVERY:
                     rows.add(missing[kept:done], np.concatenate(made))
                     made, kept, since = [], done, time.monotonic()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from kdjax.device.placement import Placement
 from kdjax.errors import UserError
 from kdjax.files.checksums import describe
 from kdjax.files.rows import Rows
-from kdjax.run.filler import Filler, chunk
+from kdjax.run.filler import Filler, Tell, chunk, silently
 from kdjax.run.held import Held
 from kdjax.step import outputs
 from kdjax.step.context import Batch
@@ -47,8 +46,7 @@ class Foresight:
         self.rows = {pair: self._rows(*pair) for pair in self.pairs}
         self.found = self.computed = 0
 
-    def given(self, orders: list[np.ndarray], epoch: int, begun: int = 0,
-              tell: Callable[[int, int], None] = lambda done, wanted: None) -> list[Given]:
+    def given(self, orders: list[np.ndarray], epoch: int, begun: int = 0, tell: Tell = silently) -> list[Given]:
         """What the steps of an epoch are told, for each of its index matrices on the host. begun: steps of the epoch
         that are over; their rows are zero. tell: of `Filler.fill`."""
         number = lambda x: self.place.put_state(np.asarray(x, jax.dtypes.canonicalize_dtype(float)))

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from kdjax.errors import Stopped
 from kdjax.run import log
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
+from kdjax.run.filler import Tell
 from kdjax.run.plan import Plan, stage_state
 from kdjax.run.resume import plain
 from kdjax.run.screen import Progress
@@ -70,18 +70,17 @@ class StageLoop:
             self.vote.hear(ticks.popleft())
         self.close_epoch(epoch, time.perf_counter() - began)
 
-    def waiting(self, epoch: int) -> Callable[[int, int], None]:
+    def waiting(self, epoch: int) -> Tell:
         """What to do while the teacher's outputs for an epoch are computed: say how far they are, stop when asked."""
-        began = said = time.monotonic()
+        said = time.monotonic()
 
-        def tell(done: int, wanted: int) -> None:
+        def tell(done: int, wanted: int, seconds: float) -> None:
             nonlocal said
             self.pause(epoch)
-            now = time.monotonic()
-            if now - said > WAITING:
-                said, left = now, (now - began) / done * (wanted - done)
+            if time.monotonic() - said > WAITING:
+                said = time.monotonic()
                 self.run.log.say(f"{self.plan.name} epoch {epoch}/{self.plan.epochs}: the teacher's outputs, {done} of "
-                                 f"{wanted} computed, {clock(left)} left")
+                                 f"{wanted} computed, {clock(seconds / done * (wanted - done))} left")
         return tell
 
     def report(self, epoch: int, logged: bool) -> None:

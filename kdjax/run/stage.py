@@ -6,6 +6,7 @@ import numpy as np
 from kdjax.data import order
 from kdjax.device.placement import Placement
 from kdjax.run.ahead import Ahead
+from kdjax.run.filler import Tell, silently
 from kdjax.run.foresight import Foresight
 from kdjax.run.held import Held
 from kdjax.run.plan import Plan
@@ -43,7 +44,7 @@ class Stage:
         self.compiled, self.calls = place.compile(step), config.train.steps_per_call
         self.several = place.compile(device_step.repeated(step, self.calls))
 
-    def begin_epoch(self, epoch: int, fresh: bool, tell=lambda done, wanted: None) -> None:
+    def begin_epoch(self, epoch: int, fresh: bool, tell: Tell = silently) -> None:
         """The epoch's batches; fresh: its first step is next, so its counters start anew. tell: of `Filler.fill`."""
         self.orders = Orders(self.config, len(self.held.data.train.labels), epoch, self.place, self.plan.name)
         begun = self.step - (epoch - 1) * self.plan.steps_per_epoch

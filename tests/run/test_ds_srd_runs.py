@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from configs import ds_srd, ds_srd_aug, ds_srd_proto, kd
 from kdjax.errors import Stopped
 from kdjax.run import log as run_log
+from kdjax.run import look
 from kdjax.run import run as train
 from kdjax.run.companions import vanilla_of
 
@@ -71,6 +72,16 @@ def stop_at(monkeypatch, step):
     monkeypatch.setattr(run_log.RunLog, "record", spy)
 
 
+def stop_in_look(monkeypatch):
+    """While the training set is looked at before the second epoch, for the prototypes."""
+    features = look.Look.features
+
+    def spy(*args):
+        signal.raise_signal(signal.SIGTERM)
+        return features(*args)
+    monkeypatch.setattr(look.Look, "features", spy)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_stopped_run_continues_to_the_same_bits(case, teacher, tmp_path, monkeypatch):
@@ -80,6 +91,11 @@ def test_a_stopped_run_continues_to_the_same_bits(case, teacher, tmp_path, monke
         return train.run(config)
 
     whole = run("whole")
+    if case == "prototypes":
+        with monkeypatch.context() as during:
+            stop_in_look(during)
+            with pytest.raises(Stopped, match="after step 5;"):
+                run("stopped")
     with monkeypatch.context() as during:
         stop_at(during, STOP)
         with pytest.raises(Stopped):

@@ -54,7 +54,7 @@ def test_what_is_computed_is_kept_piece_by_piece_and_when_the_run_is_stopped(tmp
         monkeypatch.setattr(filler, name, value)
     stage, told = staged(config("disk", tmp_path, "pkt")), []
 
-    def tell(done, wanted):
+    def tell(done, wanted, seconds):
         told.append((done, wanted))
         if len(told) == 3:
             raise KeyboardInterrupt
