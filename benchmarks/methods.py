@@ -1,9 +1,10 @@
 """Time and memory of one step of every method, as a multiple of plain KD's: `python benchmarks/methods.py [NAME...]`.
 
 resnet32x4 -> resnet8x4 (methods that need equal shapes: resnet32x4 -> resnet14x4), batch 64, 50,000 images of 100
-classes, CRD with its full banks (50,000 x 128 twice, 16,384 negatives). KD is timed again beside every method, in turn,
-in one run. Memory is XLA's own account of the compiled step: temporaries, arguments and outputs, less what is donated.
-DS-SRD's programs follow the methods; how many images each network is shown in a step explains what they cost.
+classes, CRD with its full banks (50,000 x 128 twice, 16,384 negatives). JAX is set up as a command does it: a device a
+core, memory that is kept. KD is timed again beside every method, in turn, in one run. Memory is XLA's own account of
+one device's step: temporaries, arguments and outputs, less what is donated. DS-SRD's programs follow the methods; how
+many images each network is shown in a step explains what they cost.
 """
 import argparse
 import functools
@@ -13,6 +14,11 @@ import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from kdjax.device import start
+
+if __name__ == "__main__":
+    start.begin()
+
 import jax
 
 from benchmarks.side import BATCH, Side, random_data, timed
@@ -42,11 +48,11 @@ def main():
     data, rows = random_data(), []
     print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}; "
           f"{args.rounds} rounds of {args.steps} steps, KD of the same pair beside each")
-    plain = functools.cache(lambda student: warm(Side("kd", TEACHER, student, data)))
+    plain = functools.cache(lambda student: warm(Side("kd", TEACHER, student, data, devices=0)))
     for name in args.names or [*(n for n in methods.METHODS if n not in ("vanilla", "kd", "proto")), *PROGRAMS]:
         student = EQUAL if name in EQUAL_SHAPES else STUDENT
         kd = plain(student)
-        side = warm(Side(PROGRAMS.get(name, name), TEACHER, student, data, **{"data.batch_size": BATCH}))
+        side = warm(Side(PROGRAMS.get(name, name), TEACHER, student, data, devices=0, **{"data.batch_size": BATCH}))
         pairs = [(timed(kd, args.steps), timed(side, args.steps)) for _ in range(args.rounds)]
         ratio, ms = statistics.median(b / a for a, b in pairs), 1e3 * statistics.median(b for _, b in pairs)
         more = side.megabytes / kd.megabytes
