@@ -63,8 +63,8 @@ class Overview:
         return record.why if record else ""
 
     def left(self, jobs: list[Job], going: list[tuple[Job, float]]) -> float:
-        """Seconds until the end, from what the finished jobs took; 0 while none tells."""
-        took = [job.seconds for job in jobs if job.state == "finished" and job.seconds]
+        """Seconds until the end, from what the finished runs took (conversions are not runs); 0 while none tells."""
+        took = [job.seconds for job in jobs if job.about and job.state == "finished" and job.seconds]
         guesses = [seconds / part for job, seconds in going if (part := fraction(job))]
         if not (took or guesses):
             return 0.0

@@ -7,11 +7,16 @@ from kdjax.sweeps.overview import Overview
 
 def test_the_time_left_comes_from_what_finished_runs_took(job):
     jobs = [job(name) for name in "abcd"]
+    for each in jobs:
+        each.about = {"method": "kd"}
     jobs[0].state, jobs[0].seconds = "finished", 100.0
     jobs[1].state, jobs[1].attempts = "running", 1
     lines = Overview(1, io.StringIO()).lines(jobs, {str(jobs[1].folder): 0.0}, now=40.0)
     assert lines[0] == "4 jobs: 1 finished, 1 running, 2 waiting, 0:04:20 left"
     assert lines[1].split()[0] == "b"
+    converted = job("convert")
+    converted.state, converted.seconds = "finished", 3.0
+    assert "0:04:20 left" in Overview(1, io.StringIO()).lines([converted, *jobs], {str(jobs[1].folder): 0.0}, 40.0)[0]
     assert "0:02:10 left" in Overview(2, io.StringIO()).lines(jobs, {str(jobs[1].folder): 0.0}, now=40.0)[0]
 
 
