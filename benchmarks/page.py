@@ -1,16 +1,19 @@
 """docs/speed.md from the figures of the other programs, and the check that nothing fell: see `make bench`.
 
-    python benchmarks/page.py            benchmarks/results/*.json -> the tables in docs/speed.md, between its marks
+    python benchmarks/page.py            benchmarks/results/*.json -> the tables in docs/speed.md, between its marks,
+                                         and the costs in docs/methods.md
     python benchmarks/page.py --check    fails when a ratio is more than a tenth below benchmarks/results/accepted.json
     python benchmarks/page.py --accept   today's ratios become the accepted ones
 """
 import argparse
 import json
 import pathlib
+import re
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "speed.md"
+DOCS = HERE.parent / "docs"
+RESULTS, PAGE, METHODS_PAGE = HERE / "results", DOCS / "speed.md", DOCS / "methods.md"
 ACCEPTED, TENTH = "accepted.json", 0.9
 
 
@@ -102,6 +105,16 @@ def write(text: str) -> str:
     return text
 
 
+def costs(text: str) -> str:
+    """The page of the methods with their measured costs as its fourth column; "-" where none was measured."""
+    rows = (read("methods") or {"rows": []})["rows"]
+    found = {"kd": "1, 1", **{r["method"]: f"{r['times_kd']:.2f}, {r['memory_times_kd']:.2f}" for r in rows}}
+    def row(line: str) -> str:
+        name, cells = re.match(r"\| `(\w+)`", line), line.split(" | ")
+        return " | ".join([*cells[:3], found.get(name[1], "-"), *cells[4:]]) if name and len(cells) == 6 else line
+    return "\n".join(map(row, text.split("\n")))
+
+
 def fallen(accepted: dict[str, float], now: dict[str, float]) -> list[str]:
     """A line for every accepted ratio that fell by more than a tenth."""
     return [f"{name}: {now[name]:.2f}, accepted {value:.2f}" for name, value in accepted.items()
@@ -120,6 +133,7 @@ def main() -> int:
         print("\n".join(bad) or "no ratio fell by more than a tenth")
         return bool(bad)
     PAGE.write_text(write(PAGE.read_text()))
+    METHODS_PAGE.write_text(costs(METHODS_PAGE.read_text()))
     return 0
 
 

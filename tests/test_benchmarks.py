@@ -32,6 +32,18 @@ def test_the_page_shows_the_figures_and_leaves_the_rest(results):
     assert page.write(text) == text
 
 
+def test_the_page_of_the_methods_shows_what_each_costs(results):
+    rows = [{"method": "at", "times_kd": 1.254, "memory_times_kd": 0.5}]
+    (results / "methods.json").write_text(json.dumps({"rows": rows}))
+    text = "| `kd` | a | b | - | c | d |\n| `at` (`x`) | a | b | 9 | c | d |\n| `sp` | a | b | 9 | c | d |\n| `at` |\n"
+    assert page.costs(text) == ("| `kd` | a | b | 1, 1 | c | d |\n| `at` (`x`) | a | b | 1.25, 0.50 | c | d |\n"
+                                "| `sp` | a | b | - | c | d |\n| `at` |\n")
+
+
+def test_the_costs_in_the_page_of_the_methods_are_the_measured_ones():
+    assert page.costs(page.METHODS_PAGE.read_text()) == page.METHODS_PAGE.read_text()
+
+
 def test_a_ratio_that_falls_by_more_than_a_tenth_fails(results):
     now = page.ratios()
     assert now == {"step a/b kd: torch / kdjax": 1.2, "step a/b kd: torch / kdjax given": 2.4,
