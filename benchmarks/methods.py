@@ -49,7 +49,7 @@ def main():
     print(f"{TEACHER} -> {STUDENT}, batch {BATCH}; {jax.devices()[0].device_kind}; jax {jax.__version__}; "
           f"{args.rounds} rounds of {args.steps} steps, KD of the same pair beside each")
     plain = functools.cache(lambda student: warm(Side("kd", TEACHER, student, data, devices=0)))
-    for name in args.names or [*(n for n in methods.METHODS if n not in ("kd", "proto")), *PROGRAMS]:
+    for name in args.names or [*(n for n in methods.METHODS if n not in ("vanilla", "kd", "proto")), *PROGRAMS]:
         student = EQUAL if name in EQUAL_SHAPES else STUDENT
         kd = plain(student)
         side = warm(Side(PROGRAMS.get(name, name), TEACHER, student, data, devices=0, **{"data.batch_size": BATCH}))
