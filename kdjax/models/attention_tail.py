@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kdjax.models.encoder import ARCHS, Encoder
-from kdjax.models.layers import BatchNorm, Conv, Sequence, relu
+from kdjax.models.layers import BatchNorm, Conv, Sequence, relu, relu_once
 
 HEADS, HEAD_WIDTH, SHRINK = 4, 128, 4
 
@@ -81,7 +81,7 @@ class AttentionBlock(nnx.Module):
             y = y.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
         y = self.bn3(self.conv2(relu(self.bn2(y))))
         y = y + (x if self.shortcut is None else self.shortcut(x))
-        return y, relu(y)
+        return y, relu_once(y)
 
 
 class TransformerEncoder(Encoder):

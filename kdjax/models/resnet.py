@@ -9,7 +9,7 @@ from flax import nnx
 
 from kdjax.errors import UserError
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu, relu_once
 from kdjax.models.network import Features, Output
 
 DEEPEST = 1202  # of the paper's
@@ -30,7 +30,7 @@ class BasicBlock(nnx.Module):
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
         y = y + (x if self.downsample is None else self.downsample(x))
-        return y, relu(y)
+        return y, relu_once(y)
 
 
 def _shortcut(inputs, outputs, stride, init, option, rngs) -> Callable | None:

@@ -5,7 +5,7 @@ import jax
 from flax import nnx
 
 from kdjax.models import layers
-from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu
+from kdjax.models.layers import BatchNorm, Between, Conv, Linear, Sequence, keep, relu, relu_once
 from kdjax.models.network import Features, Output
 
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
@@ -24,7 +24,7 @@ class Basic(nnx.Module):
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))) + self.shortcut(x)
-        return y, relu(y)
+        return y, relu_once(y)
 
 
 class Bottleneck(nnx.Module):
@@ -43,7 +43,7 @@ class Bottleneck(nnx.Module):
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         y = relu(self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))))
         y = self.bn3(self.conv3(y)) + self.shortcut(x)
-        return y, relu(y)
+        return y, relu_once(y)
 
 
 def _shortcut(inputs: int, outputs: int, stride: int, rngs: nnx.Rngs) -> Sequence:

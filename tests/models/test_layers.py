@@ -86,6 +86,34 @@ def test_leaky_relu_has_torchs_gradient_at_zero():
     assert jax.grad(layers.relu)(0.0) == 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_relu_once_is_relu_with_its_gradient_and_shows_a_nan(dtype):
+    x = jnp.asarray([-jnp.inf, -1.5, -0.0, 0.0, 1e-30, 2.0, jnp.inf, jnp.nan], dtype)
+    for once, plain in ((layers.relu_once(x), layers.relu(x)),
+                        (jax.grad(lambda x: jnp.nansum(3 * layers.relu_once(x)))(x),
+                         jax.grad(lambda x: jnp.nansum(3 * layers.relu(x)))(x))):
+        assert once.dtype == plain.dtype == dtype
+        np.testing.assert_array_equal(np.asarray(once, np.float32), np.asarray(plain, np.float32))
+
+
+def megabytes_of_blocks(n):
+    """XLA's account of what the gradient of n residual blocks reads and writes."""
+    graph, state = nnx.split(nnx.List([resnet.BasicBlock(8, 8, 1, layers.KAIMING_FAN_OUT, "B", rngs=rngs())
+                                       for _ in range(n)]))
+    def loss(state, x):
+        for block in nnx.merge(graph, state):
+            _, x = block(x)
+        return jnp.sum(x * x)
+    gradient = jax.jit(jax.grad(loss, allow_int=True))
+    return gradient.lower(state, jnp.ones((8, 8, 8, 8))).compile().cost_analysis()["bytes accessed"] / 1e6
+
+
+def test_a_residual_sum_is_computed_once_however_deep():
+    """Else the n-th block adds up all n maps again, forwards and for the kernels' gradients."""
+    two, four, six = map(megabytes_of_blocks, (2, 4, 6))
+    assert six - four == pytest.approx(four - two, rel=0.01)
+
+
 def normal_with(std):
     def check(value):
         value = np.asarray(value)
