@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kdjax.run.text import clock
 from kdjax.sweeps.jobs import Job
+from kdjax.sweeps.pace import Paces
 from kdjax.tables import runs
 
 SHOWN = ("finished", "running", "waiting", "failed")
@@ -20,12 +21,17 @@ class Overview:
     def __init__(self, places: int, out=None):
         self.places, self.out = places, out or sys.stdout
         self.live = self.out.isatty()
-        self.painted, self.next, self.total = 0, 0.0, 0
+        self.painted, self.next, self.paces = 0, 0.0, Paces()
 
     def say(self, text: str) -> None:
         """A line that stays."""
         self.wipe()
         print(text, file=self.out, flush=True)
+
+    def started(self, job: Job) -> None:
+        """A job's attempt begins."""
+        self.paces.look(job, 0.0)
+        self.say(f"started   {job.name}" + (f" (attempt {job.attempts})" if job.attempts > 1 else ""))
 
     def finished(self, job: Job) -> None:
         """A job's end with its accuracy."""
@@ -52,7 +58,7 @@ class Overview:
         """The counts, and one line a running job."""
         count = {state: sum(job.state == state for job in jobs) for state in SHOWN}
         going = [(job, now - since[str(job.folder)]) for job in jobs if str(job.folder) in since]
-        left = self.left(jobs, going)
+        left = self.paces.left(jobs, going, self.places)
         counts = ", ".join(f"{n} {state}" for state, n in count.items() if n or state != "failed")
         head = f"{len(jobs)} jobs: {counts}" + (f", {clock(left)} left" if left else "")
         return [head, *(f"  {job.name}  {self.progress(job)}  {clock(seconds)}" for job, seconds in going)]
@@ -61,18 +67,6 @@ class Overview:
         """How far a run is."""
         record = runs.read(job.folder) if job.about else None
         return record.why if record else ""
-
-    def left(self, jobs: list[Job], going: list[tuple[Job, float]]) -> float:
-        """Seconds until the end, from what the finished runs took (conversions are not runs); 0 while none tells."""
-        took = [job.seconds for job in jobs if job.about and job.state == "finished" and job.seconds]
-        guesses = [seconds / part for job, seconds in going if (part := fraction(job))]
-        if not (took or guesses):
-            return 0.0
-        typical = sum(took) / len(took) if took else sum(guesses) / len(guesses)
-        waiting = typical * sum(job.state == "waiting" for job in jobs)
-        whole = lambda job, seconds: seconds / part if (part := fraction(job)) else typical
-        rest = sum(max(0.0, whole(job, seconds) - seconds) for job, seconds in going)
-        return (waiting + rest) / max(1, self.places)
 
     def wipe(self) -> None:
         """Takes the live block off the screen."""
@@ -84,14 +78,6 @@ class Overview:
         """Leaves a clean line."""
         self.wipe()
         self.out.flush()
-
-
-def fraction(job: Job) -> float:
-    """The share of its epochs that a run in its first attempt has behind it; 0 where nothing is known."""
-    if job.attempts != 1 or job.config is None:
-        return 0.0
-    curve = runs.read(job.folder).curve
-    return min(1.0, curve[-1][0] / job.config.train.epochs) if curve else 0.0
 
 
 def closing(jobs: list[Job], folder: Path, status: int, out=None) -> int:

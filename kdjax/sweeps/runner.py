@@ -12,6 +12,7 @@ from kdjax.sweeps import work
 from kdjax.sweeps.jobs import Job
 from kdjax.sweeps.ledger import Ledger
 from kdjax.sweeps.local import log_of
+from kdjax.tables import runs
 
 RETRIES, PAUSE, GRACE = 2, 0.2, 600  # attempts after the first; seconds between two looks, and for a polite stop
 KILLED = (EXIT_STOPPED, 128 + 9, 128 + 15)  # besides a negative status: the run would have gone on
@@ -30,7 +31,7 @@ class Runner:
         """All jobs; returns 0, 1 when one failed, 75 when stopped by a signal."""
         for job in self.jobs:
             if job.done():
-                job.state = "finished"
+                job.state, job.seconds = "finished", earlier(job)
         with StopSignal() as stop:
             try:
                 while self.left() and not stop.requested:
@@ -73,11 +74,11 @@ class Runner:
     def start(self, job: Job) -> None:
         """One attempt."""
         if job.done():  # finished meanwhile by a process that an earlier sweep had left
-            job.state = "finished"
+            job.state, job.seconds = "finished", earlier(job)
             return
         job.attempts += 1
         job.state, job.why = "running", ""
-        self.overview.say(f"started   {job.name}" + (f" (attempt {job.attempts})" if job.attempts > 1 else ""))
+        self.overview.started(job)
         self.running[str(job.folder)] = (job, self.launcher.start(job), time.monotonic())
 
     def ended(self, job: Job, status: int, seconds: float) -> None:
@@ -111,6 +112,11 @@ class Runner:
                     del self.running[str(job.folder)]
                     job.state = "finished" if status == 0 and job.done() else "waiting"
             time.sleep(PAUSE)
+
+
+def earlier(job: Job) -> float:
+    """The seconds that a run took which an earlier command finished; 0 where its folder does not tell."""
+    return runs.read(job.folder).seconds or 0.0 if job.about else 0.0
 
 
 def held(folder: Path) -> bool:

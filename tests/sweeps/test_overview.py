@@ -1,4 +1,4 @@
-"""The counts and the time that is left."""
+"""The counts, the running jobs, and the time that finished runs tell."""
 import io
 import json
 
