@@ -8,7 +8,7 @@ import numpy as np
 
 from kdjax.device import processes
 from kdjax.errors import Stopped
-from kdjax.run import log
+from kdjax.run import chance, log
 from kdjax.run.context import Run
 from kdjax.run.evaluations import Evaluations
 from kdjax.run.filler import Tell
@@ -32,7 +32,7 @@ class StageLoop:
         self.run, self.number, self.plan, self.config, self.place = run, number, p, run.config, run.place
         self.evaluations, self.main, self.skips = evaluations, main, run.config.train.on_nan == "skip"
         self.speed = log.Speed(run.history["images"], run.history["speed_seconds"])
-        self.vote = processes.Vote(self.place, run.stop)
+        self.vote, self.hinted = processes.Vote(self.place, run.stop), False
 
     def train(self, saved: dict | None, before: TrainState | None) -> TrainState:
         """All epochs that are left; saved: a checkpoint of this stage, before: the state after the last one. Returns
@@ -120,6 +120,15 @@ class StageLoop:
         self.run.log.record("epoch", p.offset + self.stage.step, row)
         self.remember(row)
         self.run.log.screen.epoch(told(row, self.run.data.num_classes), p.epochs)
+        self.hint(row)
+
+    def hint(self, row: dict) -> None:
+        """Says once, while there are epochs left, that the student learns nothing."""
+        if "test_top1" in row and not self.hinted and row["epoch"] < self.plan.epochs:
+            said = chance.hint(row["test_top1"], self.run.data.num_classes, row["epoch"])
+            self.hinted = bool(said)
+            if said:
+                self.run.log.say(said)
 
     def remember(self, row: dict) -> None:
         """An epoch's record in the history that checkpoints keep."""

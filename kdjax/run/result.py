@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdjax.run.chance import hint
 from kdjax.run.folder import read_json
 from kdjax.run.names import title
 from kdjax.run.resume import check_resume
@@ -54,7 +55,8 @@ def summary(done: dict) -> str:
     text += f"\n{clock(done['wall_clock_seconds'])} of training and evaluation{speed}, seed {done['seed']}"
     if done.get("alone"):
         text += f"\ndistillation gained {done['last']['top1'] - done['alone']['last']['top1']:+.2f} points (last epoch)"
-    return text
+    said = hint(done["last"]["top1"], done.get("classes", 0), done["last"]["epoch"])
+    return f"{text}\n{said}" if said else text
 
 
 def learned(done: dict) -> str:
