@@ -55,7 +55,7 @@ def summary(done: dict) -> str:
     text += f"\n{clock(done['wall_clock_seconds'])} of training and evaluation{speed}, seed {done['seed']}"
     if done.get("alone"):
         text += f"\ndistillation gained {done['last']['top1'] - done['alone']['last']['top1']:+.2f} points (last epoch)"
-    said = hint(done["last"]["top1"], done.get("classes", 0), done["last"]["epoch"])
+    said = hint(done["last"]["top1"], done.get("classes", 0), done["last"].get("epoch", 0))
     return f"{text}\n{said}" if said else text
 
 
