@@ -5,6 +5,7 @@ import types
 import pytest
 
 from kdjax.sweeps.pace import Pace, Paces
+from kdjax.sweeps.runner import earlier
 
 
 @pytest.fixture
@@ -47,10 +48,9 @@ def test_a_run_past_its_time_owes_nothing():
 
 
 def test_a_sweep_that_goes_on_knows_what_its_finished_runs_took(job, sweep):
-    from kdjax.sweeps import runner
     done = job("a")
     done.about = {"method": "kd"}
     done.folder.mkdir()
     (done.folder / "result.json").write_text(json.dumps({"last": {"top1": 50.0}, "wall_clock_seconds": 40.0}))
     assert sweep([done])[0] == 0
-    assert done.seconds == runner.earlier(done) == 40
+    assert done.seconds == earlier(done) == 40
