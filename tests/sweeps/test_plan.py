@@ -143,6 +143,7 @@ def test_the_smoke_test_of_scales_has_every_method_once_under_the_same_fields(tm
     assert all("--config.train.epochs=2" in c and "--config.data.stats=imagenet" in c for c in runs.values())
     assert [name for name, c in runs.items() if "train.init_epochs=1" in c] == [
         f"{m}-resnet56-resnet20-cifar10-s0" for m in ("ab", "ft", "fsp")]
+    assert [name.partition("-")[0] for name, c in runs.items() if "--config.loss.beta=100" in c] == ["semckd"]
 
 
 def test_the_reproduction_runs_under_the_originals_protocol(tmp_path):
