@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from kdjax.losses.ops import Array, einsum, l2_normalize, promote
 from kdjax.losses.response import cross_entropy, kl_divergence
+from kdjax.losses.shapes import alike, same_rows, same_shape
 
 Norms = tuple[Array, Array]
 
@@ -19,7 +20,7 @@ def dcd(z_s: Array, z_t: Array, tau: Array, b: Array, *, alpha: float = 0.5, max
     scalar CE(A, diagonal) + alpha * KL(softmax of A^T || softmax of A), rows. Nothing is detached. b cancels
     (gradient 0), and tau has gradient 0 above log(max_tau).
     """
-    z_s, z_t, tau, b = promote(z_s, z_t, tau, b)
+    (z_s, z_t), (tau, b) = alike("dcd", z_s, z_t), promote(tau, b)
     limit = jnp.log(jnp.asarray(max_tau, tau.dtype))
     scores = jnp.exp(jnp.where(tau <= limit, tau, limit)) * einsum("id,jd->ij", z_s, z_t) + b
     discriminate = -jnp.mean(jnp.diagonal(jax.nn.log_softmax(scores)))
@@ -74,7 +75,8 @@ def crd_fifo(z_s: Array, z_t: Array, queue: Array, *, temperature: float = 0.07)
     z_s, z_t: unit rows [B, D]; queue [K, D], detached. Returns a scalar > 0. z_t gets a gradient through the positive.
     The released code enqueues first, so the positive is also among the negatives.
     """
-    z_s, z_t, queue = promote(z_s, z_t, jax.lax.stop_gradient(queue))
+    (z_s, z_t), (queue,) = alike("crd_fifo", z_s, z_t), promote(jax.lax.stop_gradient(queue))
+    same_rows("crd_fifo", z_s, queue, "the queue")
     positive, negatives = jnp.sum(z_s * z_t, axis=1, keepdims=True), einsum("bd,kd->bk", z_s, queue)
     return -jnp.mean(jax.nn.log_softmax(jnp.concatenate([positive, negatives], axis=1) / temperature)[:, 0])
 
@@ -86,7 +88,9 @@ def rrd(z_s: Array, z_t: Array, queue: Array, *, temperature_s: float = 0.1, tem
     the queue against the teacher's. z_t and the queue are detached, so a teacher projection never learns. The
     published numbers used 0.04 for the student, 0.10 for the teacher, and a queue updated after the loss.
     """
-    z_s, z_t, queue = promote(z_s, *jax.lax.stop_gradient((z_t, queue)))
+    z_t, queue = jax.lax.stop_gradient((z_t, queue))
+    (z_s, z_t), (queue,) = alike("rrd", z_s, z_t), promote(queue)
+    same_rows("rrd", z_s, queue, "the queue")
     target = jax.nn.softmax(einsum("bd,kd->bk", z_t, queue) / temperature_t)
     return jnp.mean(cross_entropy(einsum("bd,kd->bk", z_s, queue) / temperature_s, target))
 
@@ -107,19 +111,23 @@ def rrd_momentum(z_s: Array, z_t: Array, mem_s: Array, mem_t: Array, *, n_data: 
 
 def _bank_scores(z_s: Array, z_t: Array, mem_s: Array, mem_t: Array, temperature: float) -> Norms:
     """Crosswise: the student against the teacher's rows, the teacher against the student's."""
-    z_s, z_t, mem_s, mem_t = promote(z_s, z_t, *jax.lax.stop_gradient((mem_s, mem_t)))
+    (z_s, z_t), (mem_s, mem_t) = alike("banks", z_s, z_t), alike("banks", *jax.lax.stop_gradient((mem_s, mem_t)))
+    same_shape("banks", z_s, mem_s[:, 0])
     return einsum("bd,bkd->bk", z_s, mem_t) / temperature, einsum("bd,bkd->bk", z_t, mem_s) / temperature
 
 
 def memory_update(rows: Array, z: Array, *, momentum: float = 0.5) -> Array:
     """New unit rows [B, D] of a bank: momentum * rows + (1 - momentum) * z, normalised; detached, dtype of rows."""
     rows, z = jax.lax.stop_gradient((jnp.asarray(rows), z))
-    wide_rows, wide_z = promote(rows, z)
+    wide_rows, wide_z = alike("memory_update", rows, z)
     return l2_normalize(momentum * wide_rows + (1 - momentum) * wide_z).astype(rows.dtype)
 
 
 def queue_enqueue(queue: Array, ptr: Array | int, keys: Array) -> tuple[Array, Array | int]:
     """(queue [K, D] with `keys` [B, D] written from row ptr on, (ptr + B) % K). Detached, wraps around; B <= K."""
     size, count = queue.shape[0], keys.shape[0]
+    same_rows("queue_enqueue", keys, queue, "the queue")
+    if count > size:
+        raise ValueError(f"queue_enqueue: {count} keys do not fit into a queue of {size}")
     rows = (ptr + jnp.arange(count)) % size
     return jax.lax.stop_gradient(queue.at[rows].set(keys.astype(queue.dtype))), (ptr + count) % size

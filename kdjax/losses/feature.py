@@ -13,9 +13,9 @@ from kdjax.losses.ops import (
     mean_squared_error,
     positions,
     promote,
-    same_shape,
     shrink_to,
 )
+from kdjax.losses.shapes import alike, same_batch, same_channels, same_shape
 
 
 def hint(f_s: Array, f_t: Array) -> Array:
@@ -24,9 +24,7 @@ def hint(f_s: Array, f_t: Array) -> Array:
     f_s, f_t: equal shapes, else ValueError; the regressor (conv, BN, ReLU) is the method's. Returns a scalar >= 0.
     The paper pre-trains the lower half with it; the released code trains everything jointly.
     """
-    f_s, f_t = promote(f_s, f_t)
-    same_shape("hint", f_s, f_t)
-    return mean_squared_error(f_s, f_t)
+    return mean_squared_error(*alike("hint", f_s, f_t))
 
 
 def attention_map(f: Array, p: int = 2) -> Array:
@@ -41,6 +39,7 @@ def attention(f_s: Array, f_t: Array, *, p: int = 2) -> Array:
     taken. Returns a scalar >= 0. The paper takes the norm of the difference; the released code the mean of its squares.
     """
     f_s, f_t = match_size(*promote(f_s, f_t))
+    same_batch("attention", f_s, f_t)
     return mean_squared_error(attention_map(f_s, p), attention_map(f_t, p))
 
 
@@ -51,6 +50,7 @@ def factor_transfer(f_s: Array, f_t: Array, *, p1: int = 2, p2: int = 1) -> Arra
     scalar. The paper compares normalised factors, the released code their attention maps. Gradient 0 at equality.
     """
     f_s, f_t = match_size(*promote(f_s, f_t))
+    same_batch("factor_transfer", f_s, f_t)
     difference = attention_map(f_s, p1) - attention_map(f_t, p1)
     return jnp.mean(absolute(difference) if p2 == 1 else difference**p2)
 
@@ -63,6 +63,7 @@ def nst(f_s: Array, f_t: Array) -> Array:
     detached.
     """
     x, y = (l2_normalize(positions(f), axis=1) for f in match_size(*promote(f_s, f_t)))
+    same_batch("nst", x, y)
     k = _mean_squared_product
     return jax.lax.stop_gradient(k(y, y)) + k(x, x) - 2 * k(x, y)
 
@@ -88,8 +89,7 @@ def activation_boundary(g_s: Sequence[Array], g_t: Sequence[Array], *, margin: f
     """
     total = 0.0
     for i, (s, t) in enumerate(zip(g_s, g_t, strict=True)):
-        s, t = promote(s, t)
-        same_shape("activation_boundary", s, t)
+        s, t = alike("activation_boundary", s, t)
         off, on = (s > -margin) & (t <= 0), (s <= margin) & (t > 0)
         stage = jnp.sum(jnp.where(off, (s + margin) ** 2, 0.0) + jnp.where(on, (s - margin) ** 2, 0.0))
         total += stage * (2.0 ** (i - len(g_s) + 1) * 3 / (1000 * s.shape[0]))
@@ -105,8 +105,7 @@ def semckd(proj_s: Sequence[Sequence[Array]], target_t: Sequence[Sequence[Array]
     (weights,) = promote(weights)
 
     def error(p, t):
-        p, t = promote(p, t)
-        same_shape("semckd", p, t)
+        p, t = alike("semckd", p, t)
         return jnp.mean((p - t) ** 2, axis=tuple(range(1, p.ndim)))
 
     errors = jnp.stack([jnp.stack([error(p, t) for p, t in zip(ps, ts, strict=True)], axis=-1)
@@ -118,6 +117,8 @@ def semckd(proj_s: Sequence[Sequence[Array]], target_t: Sequence[Sequence[Array]
 def semckd_weights(query: Array, key: Array, *, soft: float = 1.0) -> Array:
     """[B, S, T]: softmax over teacher stages of query [B, S, d] . key [B, T, d] / soft (SemCKD's attention)."""
     query, key = promote(query, key)
+    same_batch("semckd_weights", query, key)
+    same_channels("semckd_weights", query, key)
     return jax.nn.softmax(einsum("bsd,btd->bst", query, key) / soft, axis=-1)
 
 
@@ -127,10 +128,8 @@ def srrl(trans_s: Array, f_t: Array, pred_s: Array, logits_t: Array) -> Array:
     trans_s: the adapted student embedding, f_t: the teacher's [B, D]; pred_s = frozen teacher classifier(trans_s),
     logits_t [B, C]. Equal shapes, else ValueError. Returns a scalar >= 0.
     """
-    trans_s, f_t, pred_s, logits_t = promote(trans_s, f_t, pred_s, logits_t)
-    same_shape("srrl", trans_s, f_t)
-    same_shape("srrl", pred_s, logits_t)
-    return mean_squared_error(trans_s, f_t) + mean_squared_error(pred_s, logits_t)
+    features, logits = alike("srrl", trans_s, f_t), alike("srrl", pred_s, logits_t)
+    return mean_squared_error(*features) + mean_squared_error(*logits)
 
 
 def simkd(f_s: Array, f_t: Array) -> Array:
@@ -140,6 +139,4 @@ def simkd(f_s: Array, f_t: Array) -> Array:
     Raises ValueError if the shapes then differ (pool the student before its projector). Returns a scalar >= 0.
     """
     f_s, f_t = promote(f_s, f_t)
-    f_t = shrink_to(f_t, f_s)
-    same_shape("simkd", f_s, f_t)
-    return mean_squared_error(f_s, f_t)
+    return mean_squared_error(*alike("simkd", f_s, shrink_to(f_t, f_s)))

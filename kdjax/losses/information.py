@@ -2,7 +2,8 @@
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses.ops import Array, einsum, flatten, l2_normalize, promote, safe_sqrt, same_shape, shrink_to
+from kdjax.losses.ops import Array, einsum, flatten, l2_normalize, promote, safe_sqrt, shrink_to
+from kdjax.losses.shapes import alike, same_batch, same_channels, same_shape
 
 
 def vid(pred_mean: Array, log_scale: Array, f_t: Array, *, eps: float = 1e-5) -> Array:
@@ -15,6 +16,7 @@ def vid(pred_mean: Array, log_scale: Array, f_t: Array, *, eps: float = 1e-5) ->
     pred_mean, log_scale, f_t = promote(pred_mean, log_scale, f_t)
     f_t = shrink_to(f_t, pred_mean)
     same_shape("vid", pred_mean, f_t)
+    same_channels("vid", log_scale, f_t)
     variance = jax.nn.softplus(log_scale) + eps
     return jnp.mean(0.5 * ((pred_mean - f_t) ** 2 / variance + jnp.log(variance)))
 
@@ -27,6 +29,7 @@ def pkt(f_s: Array, f_t: Array, *, eps: float = 1e-7) -> Array:
     gradient 0.
     """
     s, t = (_affinities(x, eps) for x in map(flatten, promote(f_s, f_t)))
+    same_batch("pkt", s, t)
     return jnp.mean(t * jnp.log((t + eps) / (s + eps)))
 
 
@@ -43,8 +46,7 @@ def itrd_correlation(z_s: Array, z_t: Array, *, alpha: float = 1.5) -> Array:
     z_s (embedded student), z_t: [B, D], equal shapes, else ValueError. Returns a scalar of either sign. As released c_j
     divides by n what was standardised with n - 1, so c_j <= (n - 1) / n. A constant column has c_j = 0 (torch: NaN).
     """
-    z_s, z_t = promote(z_s, z_t)
-    same_shape("itrd_correlation", z_s, z_t)
+    z_s, z_t = alike("itrd_correlation", z_s, z_t)
     correlation = jnp.mean(_standardize(z_s) * _standardize(z_t), axis=0)
     return jnp.log2(jnp.sum(((correlation - 1) ** 2) ** alpha))
 
@@ -63,6 +65,7 @@ def itrd_mutual(z_s: Array, z_t: Array) -> Array:
     divided by their traces, returns the scalar sum(G_s^2) - sum(G^2). The paper's logarithms are not in the code.
     """
     z_s, z_t = map(l2_normalize, map(flatten, promote(z_s, z_t)))
+    same_batch("itrd_mutual", z_s, z_t)
     gram_s, gram_t = (einsum("id,jd->ij", z, z) for z in (z_s, z_t))
     return _information_potential(gram_s) - _information_potential(gram_s * gram_t)
 

@@ -10,9 +10,8 @@ from kdjax.losses.ops import (
     l2_normalize,
     mean_squared_error,
     promote,
-    same_channels,
-    same_shape,
 )
+from kdjax.losses.shapes import alike, same_channels, same_shape
 
 
 def ofd_margin(weight: Array, bias: Array) -> Array:
@@ -41,7 +40,10 @@ def ofd(g_s: Sequence[Array], g_t: Sequence[Array], margins: Sequence[Array]) ->
     for i, (s, t, margin) in enumerate(zip(g_s, g_t, margins, strict=True)):
         s, t, margin = promote(s, t, margin)
         same_channels("ofd", s, t)
-        t = jnp.maximum(adaptive_avg_pool(t, s.shape[1]), margin)
+        same_channels("ofd", s, margin)
+        t = adaptive_avg_pool(t, s.shape[1:3])
+        same_shape("ofd", s, t)
+        t = jnp.maximum(t, margin)
         stage = jnp.sum(jnp.where((s > t) | (t > 0), (s - t) ** 2, 0.0)) / s.shape[0]
         total += stage / 2.0 ** (len(g_s) - 1 - i)
     return total
@@ -54,12 +56,11 @@ def reviewkd(g_s: Sequence[Array], g_t: Sequence[Array]) -> Array:
     ValueError). A level is the weighted mean of the mean squared errors at full size (weight 1) and pooled to 4, 2
     and 1 where those are smaller than h (each half the weight before). Returns a scalar >= 0.
     """
-    return sum((_pyramid(*promote(s, t)) for s, t in zip(g_s, g_t, strict=True)), 0.0)
+    return sum((_pyramid(*alike("reviewkd", s, t)) for s, t in zip(g_s, g_t, strict=True)), 0.0)
 
 
 def _pyramid(s: Array, t: Array) -> Array:
     """One level of `reviewkd`."""
-    same_shape("reviewkd", s, t)
     total, weight, weights = mean_squared_error(s, t), 1.0, 1.0
     for size in (4, 2, 1):
         if size < s.shape[1]:

@@ -21,18 +21,6 @@ def promote(*arrays: Array) -> list[Array]:
     return [x.astype(jnp.promote_types(x.dtype, jnp.float32)) for x in arrays]
 
 
-def same_shape(loss: str, x: Array, y: Array) -> None:
-    """Refuses what broadcasting would hide (a 1x1 map against an 8x8 map). Raises ValueError naming both shapes."""
-    if x.shape != y.shape:
-        raise ValueError(f"{loss}: student {x.shape} and teacher {y.shape} must have the same shape")
-
-
-def same_channels(loss: str, x: Array, y: Array) -> None:
-    """Raises ValueError unless the last axes agree."""
-    if x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"{loss}: student {x.shape} and teacher {y.shape} must have equally many channels")
-
-
 def mean_squared_error(x: Array, y: Array) -> Array:
     """Mean of (x - y)^2 over all elements (torch `MSELoss`)."""
     return jnp.mean((x - y) ** 2)

@@ -2,8 +2,9 @@
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses.ops import Array, einsum, promote, safe_sqrt
+from kdjax.losses.ops import Array, einsum, safe_sqrt
 from kdjax.losses.response import kl_divergence
+from kdjax.losses.shapes import alike
 from kdjax.losses.temperature import standardize_logits
 
 
@@ -15,7 +16,7 @@ def dist(logits_s: Array, logits_t: Array, *, beta: float = 1.0, gamma: float = 
     softened probabilities and rho the mean Pearson correlation of rows, eps added to the product of the norms. So
     equality is not exactly 0, and a batch of one has gamma T^2 in its second part.
     """
-    p_s, p_t = (jax.nn.softmax(x / temperature) for x in promote(logits_s, logits_t))
+    p_s, p_t = (jax.nn.softmax(x / temperature) for x in alike("dist", logits_s, logits_t))
     between = beta * (1 - _pearson(p_s, p_t, eps)) + gamma * (1 - _pearson(p_s.T, p_t.T, eps))
     return temperature**2 * between
 
@@ -37,7 +38,7 @@ def mlkd(weak_s: Array, weak_t: Array, strong_s: Array, strong_t: Array, *, temp
     T0, 3 and 5, and T = 2, 6 read the weak view again. The paper selects by the masks and uses both views throughout.
     standardize: kd sees `standardize_logits` (logit standardisation's release).
     """
-    weak_s, weak_t, strong_s, strong_t = promote(weak_s, weak_t, strong_s, strong_t)
+    (weak_s, weak_t), (strong_s, strong_t) = alike("mlkd", weak_s, weak_t), alike("mlkd", strong_s, strong_t)
     every, shown = (temperature, 3.0, 5.0, 2.0, 6.0), (temperature, 3.0, 5.0)
     samples, classes = _confident(weak_t)
     softened = [[jax.nn.softmax(x / t) for x in (weak_s, weak_t)] for t in every]

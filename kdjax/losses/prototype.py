@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.losses.ops import Array, einsum, l2_normalize, promote, safe_sqrt, same_shape
+from kdjax.losses.ops import Array, einsum, l2_normalize, promote, safe_sqrt
 from kdjax.losses.response import kl_divergence
+from kdjax.losses.shapes import alike, class_indices, same_batch, same_rows
 
 MASKED = -1e9  # a logit that takes no probability, yet stays finite in float32
 
@@ -21,10 +22,11 @@ def prototype_relation(u_s: Array, u_ref: Array, prototypes: Sequence[Array], de
     both; the reference is detached by the caller (the release's first version does not).
     """
     everything = present if present is not None else [jnp.ones(len(phi), bool) for phi in density]
-    rows = [l2_normalize(u) for u in promote(u_s, u_ref)]
+    rows = [l2_normalize(u) for u in alike("prototype_relation", u_s, u_ref)]
 
     def term(centres, phi, there):
-        centres, phi = promote(centres, phi)
+        centres, phi = _clusters("prototype_relation", rows[0], centres, phi)
+        same_batch("prototype_relation", centres, there)
         logits = [jnp.where(there, einsum("bd,md->bm", u, centres) / phi, MASKED) for u in rows]
         return kl_divergence(*logits, temperature=temperature)
 
@@ -39,14 +41,23 @@ def prsd(z_s: Array, z_ss: Array, prototypes: Sequence[Array], density: Sequence
     `prsd_density`). Returns the scalar mean over r of kl_divergence(z_s P^T / phi, z_ss P^T / phi, temperature).
     Neither view is detached, and z_ss is the student's own second view: there is no teacher in this term as released.
     """
-    z_s, z_ss = promote(z_s, z_ss)
+    z_s, z_ss = alike("prsd", z_s, z_ss)
 
     def term(centres, phi):
-        centres, phi = promote(centres, phi)
+        centres, phi = _clusters("prsd", z_s, centres, phi)
         logits_s, logits_ss = (einsum("bd,md->bm", z, centres) / phi for z in (z_s, z_ss))
         return kl_divergence(logits_s, logits_ss, temperature=temperature)
 
     return sum(term(c, p) for c, p in zip(prototypes, density, strict=True)) / len(prototypes)
+
+
+def _clusters(loss: str, rows: Array, centres: Array, phi: Array) -> list[Array]:
+    """Centres [M, D] and their densities [M], for vectors `rows` [B, D]."""
+    centres, phi = promote(centres, phi)
+    same_rows(loss, rows, centres, "prototypes")
+    if phi.shape != centres.shape[:1]:
+        raise ValueError(f"{loss}: densities {phi.shape} must be one for each of {len(centres)} prototypes")
+    return [centres, phi]
 
 
 def prsd_density(sq_dist: np.ndarray, assign: np.ndarray, num_clusters: int, *, temperature: float = 0.1) -> np.ndarray:
@@ -72,9 +83,10 @@ def norm_direction(e_s: Array, e_t: Array, centers: Array, labels: Array) -> Arr
     the scalar mean of 1 - s . c / max(|s|, |t|), c the unit centre of the sample's class. Where the norms tie the
     student's divides, as in the release. Zero rows of both networks, or a zero centre, count 1 (released code: NaN).
     """
-    e_s, e_t, centers = promote(e_s, e_t, jax.lax.stop_gradient(centers))
-    same_shape("norm_direction", e_s, e_t)
+    e_s, e_t = alike("norm_direction", e_s, e_t)
+    (centers,), labels = promote(jax.lax.stop_gradient(centers)), class_indices(labels, e_s)
+    same_rows("norm_direction", e_s, centers, "class means")
     norm_s, norm_t = (safe_sqrt(jnp.sum(x * x, axis=-1)) for x in (e_s, e_t))
     longest = jnp.where(norm_t > norm_s, norm_t, norm_s)
-    along = jnp.sum(e_s * l2_normalize(centers)[jnp.asarray(labels)], axis=-1)
+    along = jnp.sum(e_s * l2_normalize(centers)[labels], axis=-1)
     return jnp.mean(1 - along / jnp.where(longest > 0, longest, 1.0))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses.ops import Array, adaptive_avg_pool, positions, promote, same_shape
-from kdjax.losses.response import dkd_rows, is_label, kl_rows
+from kdjax.losses.ops import Array, adaptive_avg_pool, positions
+from kdjax.losses.response import dkd_rows, kl_rows
+from kdjax.losses.shapes import alike, is_label
 
 
 def multi_scale_pool(f: Array, *, scales: Sequence[int] = (1, 2, 4)) -> Array:
@@ -39,8 +40,8 @@ def sdd_dkd(regions_s: Array, regions_t: Array, labels: Array, *, alpha: float =
 
 def _regions(loss: str, regions_s: Array, regions_t: Array, labels: Array) -> tuple[Array, Array, Array, Array]:
     """Both promoted, the weights [B, N] of the regions, and where the labels are, [B, 1, C]."""
-    regions_s, regions_t = promote(regions_s, regions_t)
-    same_shape(loss, regions_s, regions_t)
-    right = jnp.argmax(regions_t, axis=-1) == labels[:, None]
+    regions_s, regions_t = alike(loss, regions_s, regions_t)
+    target = is_label(labels, regions_s[:, 0])[:, None]
+    right = jnp.argmax(regions_t, axis=-1) == jnp.asarray(labels)[:, None]
     weights = jnp.where(right == right[:, :1], 1.0, 2.0).astype(regions_s.dtype)
-    return regions_s, regions_t, weights, is_label(labels, regions_s)[:, None]
+    return regions_s, regions_t, weights, target

@@ -18,10 +18,9 @@ from kdjax.losses.ops import (
     promote,
     right_singular_vectors,
     safe_sqrt,
-    same_channels,
-    same_shape,
     smooth_l1,
 )
+from kdjax.losses.shapes import alike, same_batch, same_channels
 
 
 def similarity(f_s: Array, f_t: Array) -> Array:
@@ -32,6 +31,7 @@ def similarity(f_s: Array, f_t: Array) -> Array:
     gradient, as in torch.
     """
     gram_s, gram_t = (l2_normalize(einsum("id,jd->ij", x, x)) for x in map(flatten, promote(f_s, f_t)))
+    same_batch("similarity", f_s, f_t)
     return mean_squared_error(gram_s, gram_t)
 
 
@@ -42,8 +42,7 @@ def correlation_congruence(e_s: Array, e_t: Array) -> Array:
     e_t| returns the scalar sum_{b,c} d[b, c] d[b + 1, c] / (B - 1) >= 0, so it depends on the order of the batch; 0
     when B = 1 (torch: NaN). The paper matches kernel correlation matrices instead.
     """
-    e_s, e_t = promote(e_s, e_t)
-    same_shape("correlation_congruence", e_s, e_t)
+    e_s, e_t = alike("correlation_congruence", e_s, e_t)
     d = absolute(e_s - e_t)
     return jnp.sum(d[:-1] * d[1:]) / max(len(d) - 1, 1)
 
@@ -56,6 +55,7 @@ def rkd(f_s: Array, f_t: Array, *, distance_weight: float = 25.0, angle_weight: 
     divided by their mean. The teacher's side is detached. Memory: B^2 D + B^3.
     """
     f_s, f_t = map(flatten, promote(f_s, f_t))
+    same_batch("rkd", f_s, f_t)
     f_t = jax.lax.stop_gradient(f_t)
     distance = jnp.mean(smooth_l1(_relative_distances(f_s), _relative_distances(f_t)))
     angle = jnp.mean(smooth_l1(_angles(f_s), _angles(f_t)))
@@ -86,8 +86,7 @@ def ega(e_s: Array, e_t: Array, *, node_weight: float = 1.0, edge_weight: float 
     scalar >= 0 (norms, not squares; gradient 0 where a norm is 0). A constant row correlates with nothing (torch:
     NaN).
     """
-    e_s, e_t = promote(e_s, e_t)
-    same_shape("ega", e_s, e_t)
+    e_s, e_t = alike("ega", e_s, e_t)
     s, t = (l2_normalize(x - jnp.mean(x, axis=1, keepdims=True)) for x in (e_s, e_t))
     c_ts, c_tt, c_ss = (einsum("id,jd->ij", x, y) for x, y in ((t, s), (t, t), (s, s)))
     node, edge = c_ts - jnp.eye(len(s), dtype=s.dtype), c_tt - c_ss
@@ -102,6 +101,7 @@ def ickd(f_s: Array, f_t: Array) -> Array:
     """
     f_s, f_t = promote(f_s, f_t)
     same_channels("ickd", f_s, f_t)
+    same_batch("ickd", f_s, f_t)
     gram_s, gram_t = (l2_normalize(einsum("bpi,bpj->bij", x, x)) for x in map(positions, (f_s, f_t)))
     return jnp.sum((gram_s - gram_t) ** 2) / (f_t.shape[0] * f_t.shape[-1])
 
@@ -116,6 +116,7 @@ def fsp(g_s: Sequence[Array], g_t: Sequence[Array]) -> Array:
     g_s, g_t = promote(*g_s), promote(*g_t)
     for s, t in zip(g_s, g_t, strict=True):
         same_channels("fsp", s, t)
+    same_batch("fsp", *g_s, *g_t)
     terms = map(mean_squared_error, map(_fsp_matrix, g_s, g_s[1:]), map(_fsp_matrix, g_t, g_t[1:]))
     return sum(terms, jnp.zeros((), g_s[0].dtype))
 
@@ -148,6 +149,7 @@ def _stage_vectors(f_s: Array, f_t: Array, v_t: Array | None, k: int) -> tuple[A
     """Student and teacher vectors [B, C, k] of one stage; the student's picked and signed to match the teacher's."""
     f_s, f_t = promote(f_s, f_t)
     same_channels("kdsvd", f_s, f_t)
+    same_batch("kdsvd", f_s, f_t)
     x_t = jax.lax.stop_gradient(positions(f_t))
     _, sizes, vh = jnp.linalg.svd(x_t, full_matrices=False)
     sizes = l2_normalize(sizes[:, None, :k])

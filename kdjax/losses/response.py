@@ -2,7 +2,8 @@
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses.ops import Array, promote
+from kdjax.losses.ops import Array
+from kdjax.losses.shapes import alike, is_label
 
 REMOVED = -1e9  # the logit of a class that shall not count: its probability is 0 exactly, and nothing is infinite
 
@@ -14,7 +15,7 @@ def kl_divergence(logits_s: Array, logits_t: Array, *, temperature: float = 4.0)
     zero at equality (up to rounding, either sign), otherwise positive. Differentiable in both; a target of 0
     contributes exactly 0.
     """
-    logits_s, logits_t = promote(logits_s, logits_t)
+    logits_s, logits_t = alike("kl_divergence", logits_s, logits_t)
     log_s, log_t = jax.nn.log_softmax(logits_s / temperature), jax.nn.log_softmax(logits_t / temperature)
     return jnp.mean(kl_rows(log_s, log_t)) * temperature**2
 
@@ -29,7 +30,7 @@ def dkd(logits_s: Array, logits_t: Array, labels: Array, *, alpha: float = 1.0, 
     the logarithm of a sum of probabilities, which is infinite for very certain students; here that is a log-sum-exp,
     equal where both are finite. Warm-up and cross entropy are the method's.
     """
-    logits_s, logits_t = promote(logits_s, logits_t)
+    logits_s, logits_t = alike("dkd", logits_s, logits_t)
     return jnp.mean(dkd_rows(logits_s, logits_t, is_label(labels, logits_s), alpha, beta, temperature))
 
 
@@ -58,7 +59,7 @@ def wsld(logits_s: Array, logits_t: Array, labels: Array, *, temperature: float 
     w_b = 1 - exp(-CE_s / (CE_t + 1e-7)) at temperature 1, detached: samples the student already knows count less.
     The released code takes (teacher, student, label) and reads its temperature from an unrelated flag (0.07); here 2.
     """
-    logits_s, logits_t = promote(logits_s, logits_t)
+    logits_s, logits_t = alike("wsld", logits_s, logits_t)
     hard = is_label(labels, logits_s).astype(logits_s.dtype)
     log_s, log_t = jax.nn.log_softmax(logits_s), jax.nn.log_softmax(logits_t)
     ratio = -jnp.sum(hard * log_s, axis=-1) / (1e-7 - jnp.sum(hard * log_t, axis=-1))
@@ -76,7 +77,7 @@ def nkd(logits_s: Array, logits_t: Array, labels: Array, *, gamma: float = 1.5, 
     temperature T. Both are cross entropies, so that equality is not zero. The cross entropy with the labels is the
     method's. The copy inside the SDD release keeps the label among the others by mistake; here it is removed.
     """
-    logits_s, logits_t = promote(logits_s, logits_t)
+    logits_s, logits_t = alike("nkd", logits_s, logits_t)
     target = is_label(labels, logits_s)
     share = jax.lax.stop_gradient(jnp.where(target, jax.nn.softmax(logits_t), 0.0))
     log_s, log_t = (jax.nn.log_softmax(jnp.where(target, REMOVED, x / temperature)) for x in (logits_s, logits_t))
@@ -105,7 +106,7 @@ def wttm(logits_s: Array, logits_t: Array, *, power: float = 0.1) -> Array:
 
 def _transformed(logits_s: Array, logits_t: Array, power: float) -> tuple[Array, Array]:
     """([B] KL of each sample, [B] log of the sum of the teacher's powers); in logs, where p_t may underflow."""
-    logits_s, logits_t = promote(logits_s, logits_t)
+    logits_s, logits_t = alike("ttm", logits_s, logits_t)
     powers = power * jax.nn.log_softmax(logits_t)
     return kl_rows(jax.nn.log_softmax(logits_s), jax.nn.log_softmax(powers)), jax.nn.logsumexp(powers, axis=-1)
 
@@ -119,7 +120,7 @@ def rld(logits_s: Array, logits_t: Array, labels: Array, *, alpha: float = 1.0, 
     second T^2 KL over the classes that the teacher ranks below the label: the others are set to -1e9 in both. Where
     none is left the second part is 0. Warm-up and cross entropy are the method's.
     """
-    logits_s, logits_t = promote(logits_s, logits_t)
+    logits_s, logits_t = alike("rld", logits_s, logits_t)
     target = is_label(labels, logits_s)
     binary_s = log_binary(logits_s / alpha_temperature, target)
     binary_t = log_binary(logits_t / alpha_temperature, is_label(jnp.argmax(logits_t, axis=-1), logits_t))
@@ -137,8 +138,3 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
 def kl_rows(log_s: Array, log_t: Array) -> Array:
     """[...]: sum over the last axis of q_t (log q_t - log q_s). Both in logs: no 0 * log 0, no x / 0."""
     return jnp.sum(jnp.exp(log_t) * (log_t - log_s), axis=-1)
-
-
-def is_label(labels: Array, logits: Array) -> Array:
-    """[B, C] bool: True at each row's label."""
-    return labels[:, None] == jnp.arange(logits.shape[-1])

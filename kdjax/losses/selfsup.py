@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses.ops import Array, einsum, promote
+from kdjax.losses.shapes import same_rows, same_shape
 
 
 def similarities(q: Array, k: Array, queue: Array | None = None, *, temperature: float = 1.0) -> Array:
     """q [k ; queue]^T / temperature, [B, B + K]: column i < B is key i. No argument is detached."""
+    _keys_fit(q, k, k if queue is None else queue)
     keys = k if queue is None else jnp.concatenate([k, queue.astype(k.dtype)])
     return einsum("id,jd->ij", *promote(q, keys)) / temperature
 
@@ -36,6 +38,7 @@ def moco(q: Array, k: Array, queue: Array, *, temperature: float = 0.2) -> Array
 
 def moco_logits(q: Array, k: Array, queue: Array, *, temperature: float = 0.2) -> Array:
     """[q_i . k_i, q_i . queue] / temperature, [B, 1 + K]; the answer is column 0. Keys and queue are detached."""
+    _keys_fit(q, k, queue)
     q, k, queue = promote(q, *jax.lax.stop_gradient((k, queue)))
     return jnp.concatenate([jnp.sum(q * k, axis=1, keepdims=True), einsum("id,jd->ij", q, queue)], axis=1) / temperature
 
@@ -69,4 +72,12 @@ def _weighted(values: Array, partner: Array | None, lam: Array | None) -> tuple[
     own = values[rows, rows]
     if partner is None:
         return own, own, jnp.ones((), values.dtype)
+    if not partner.shape == lam.shape == rows.shape:
+        raise ValueError(f"mixing needs one partner and one lam for each of {len(rows)} rows, not {partner.shape} and "
+                         f"{lam.shape}")
     return own, values[rows, partner], lam.astype(values.dtype)
+
+
+def _keys_fit(q: Array, k: Array, queue: Array) -> None:
+    same_shape("keys", q, k)
+    same_rows("keys", q, queue, "the queue")

@@ -75,6 +75,10 @@ LOSSES = {
              [(B, 5), (B, 5), (6, 5), (4, 5), (6,), (4,)]),
     "semckd": (lambda a, b, c, d, w: losses.semckd([[a, b]], [[c, d]], w), [MAP_S, MAP_T, MAP_S, MAP_T, (B, 1, 2)]),
 }
+FREE = {  # axes of other arguments than maps that any number of rows or of dimensions fits
+    "crd_fifo": {(2, 0)}, "rrd": {(2, 0)}, "norm_direction": {(2, 0)}, "rkd": {(0, 1), (1, 1)},
+    "pkt": {(0, 1), (1, 1)}, "itrd_mutual": {(0, 1), (1, 1)}}
+ANY_CHANNELS = ("attention", "similarity", "factor_transfer", "nst")
 LABELLED = ("dkd", "wsld", "nkd", "rld", "sdd_kd", "sdd_dkd", "norm_direction")  # for a batch of B
 OTHERS = {  # arrays in, an array out
     "semckd_weights": (losses.semckd_weights, [(B, 2, 5), (B, 3, 5)], (B, 2, 3)),
@@ -141,6 +145,39 @@ def test_norms_have_the_precision_of_the_loss(dtype):
             value, norms = jax.eval_shape(lambda *a: loss(*a, n_data=50, norm_s=norm, norm_t=norm), *args)
             assert {value.dtype} == {n.dtype for n in norms}
             assert {n.shape for n in norms} == {()}
+
+
+def bound_axes(name, shapes):
+    """(argument, axis) whose length the other arguments bind: all but the sizes of maps and what FREE names."""
+    for i, shape in enumerate(shapes):
+        for axis in range(len(shape)):
+            of_map = len(shape) == 4 and (axis in (1, 2) or (axis == 3 and name in ANY_CHANNELS))
+            if shape[axis] > 1 and not of_map and (i, axis) not in FREE.get(name, ()):
+                yield i, axis
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_axis_of_one_is_never_broadcast(name):
+    """A teacher of one sample, one class, one channel: NumPy's rules would make a number of it."""
+    function, shapes = LOSSES[name]
+
+    def refused(i, axis):
+        wrong = [s if j != i else (*s[:axis], 1, *s[axis + 1:]) for j, s in enumerate(shapes)]
+        try:
+            jax.eval_shape(function, *[jax.ShapeDtypeStruct(s, "float32") for s in wrong])
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    assert [at for at in bound_axes(name, shapes) if not refused(*at)] == []
+
+
+@pytest.mark.parametrize("labels", [np.eye(B, 3), LABELS[:, None], LABELS[:1]])
+@pytest.mark.parametrize("loss", [losses.dkd, losses.wsld, losses.nkd, losses.rld, losses.sdd_kd, losses.sdd_dkd])
+def test_labels_that_are_not_one_index_a_row_are_refused(loss, labels):
+    logits = jnp.zeros((B, 5, 3) if "sdd" in loss.__name__ else (B, 3))
+    with pytest.raises(ValueError, match=r"class indices, one a row: of shape \(4,\)"):
+        loss(logits, logits, labels)
 
 
 @pytest.mark.parametrize("name", [n for n in LOSSES if n not in LABELLED])
