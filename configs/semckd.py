@@ -5,7 +5,7 @@
 
 No accuracy for this setting is in our sources. The published weight of 400 does not suit every teacher: with one whose
 maps are large (mean square 2 to 3.4: resnet56a on CIFAR-10) it diverges at rate 0.05 within 50 steps, in PyTorch too;
-100 held over the 60 steps that were looked at.
+a quarter of it trains well there (docs/methods.md).
 """
 from configs import common
 

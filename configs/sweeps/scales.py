@@ -3,10 +3,11 @@
     kdjax sweep runs/scales --sweep configs/sweeps/scales.py:teacher=FILE --config.data.dir=DIR --jobs 2
     kdjax report runs/scales
 
-A smoke test, not a result: a method that ends far below vanilla is to be looked into. teacher: any checkpoint of a
-network for CIFAR-10; stats: what its images are normalised with (imagenet). Student resnet20, a constant rate, one
-epoch for every pre-stage and before prototypes are looked for; semckd with a quarter of its published weight, which
-diverges within 50 steps here (in PyTorch within 13); the runs share the teacher's outputs (teacher.cache).
+A smoke test, not a result: a method that ends far below vanilla is to be looked into (ttm, mlkd, nkd, wttm:
+docs/methods.md). teacher: any checkpoint of a network for CIFAR-10; stats: what its images are normalised with
+(imagenet). Student resnet20, a constant rate, one epoch for every pre-stage and before prototypes are looked for;
+semckd with a quarter of its published weight, which diverges within 50 steps here (in PyTorch within 13); the runs
+share the teacher's outputs (teacher.cache).
 """
 from kdjax.errors import UserError
 from kdjax.methods import METHODS
