@@ -2,7 +2,8 @@
 
 Student first, teacher second; maps NHWC, vectors [B, D], logits [B, C]. Everything jits, differentiates and vmaps;
 float32 gives float32, float64 float64, and bfloat16 is computed (and returned) in float32. Gradients flow into every
-argument unless a docstring says "detached". A teacher's feature is frozen by the caller.
+argument unless a docstring says "detached". A teacher's feature is frozen by the caller. Arguments that would fit by
+broadcasting alone (a teacher of one sample, one-hot labels) raise ValueError with their shapes.
 """
 from kdjax.losses.contrastive import (
     crd,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from kdjax.losses.ops import Array, einsum, l2_normalize, promote
 from kdjax.losses.response import cross_entropy, kl_divergence
-from kdjax.losses.shapes import alike, same_rows, same_shape
+from kdjax.losses.shapes import alike, same_rows
 
 Norms = tuple[Array, Array]
 
@@ -112,7 +112,8 @@ def rrd_momentum(z_s: Array, z_t: Array, mem_s: Array, mem_t: Array, *, n_data: 
 def _bank_scores(z_s: Array, z_t: Array, mem_s: Array, mem_t: Array, temperature: float) -> Norms:
     """Crosswise: the student against the teacher's rows, the teacher against the student's."""
     (z_s, z_t), (mem_s, mem_t) = alike("banks", z_s, z_t), alike("banks", *jax.lax.stop_gradient((mem_s, mem_t)))
-    same_shape("banks", z_s, mem_s[:, 0])
+    if mem_s.ndim != 3 or mem_s[:, 0].shape != z_s.shape:
+        raise ValueError(f"banks: for vectors {z_s.shape} the rows must be [B, K + 1, D], not {mem_s.shape}")
     return einsum("bd,bkd->bk", z_s, mem_t) / temperature, einsum("bd,bkd->bk", z_t, mem_s) / temperature
 
 
