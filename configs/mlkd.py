@@ -6,7 +6,7 @@
 `ls` standardises the logits (Sun et al., CVPR 2024). Every image is seen twice a step, weakly and strongly augmented,
 by both networks. The rate is half of the usual one and decays at epochs 150, 180 and 210 of 240, 480 or 960.
 
-On the ten classes of CIFAR-10 a tenth of this weight did better (docs/methods.md).
+On CIFAR-10 a tenth of this weight did better (docs/methods.md).
 
 Published top-1 on CIFAR-100, best epoch (README of logit standardisation):
 

@@ -3,7 +3,7 @@
     python -m kdjax.main --config configs/nkd.py:teacher=resnet32x4,student=resnet8x4
     python -m kdjax.main --config configs/nkd.py:demo
 
-On the ten classes of CIFAR-10 a tenth of this weight did better (docs/methods.md).
+On CIFAR-10 a tenth of this weight did better (docs/methods.md).
 
 The authors ran other networks on CIFAR-100. Published top-1 for these pairs (third parties; the rows with ShuffleNets,
 MobileNetV2 and ResNet50 are the SDD authors' runs, whose copy of the loss keeps the label among the other classes):

@@ -6,7 +6,7 @@
 The weights of the other pairs are in the paper's appendix, not in its code: power and weight here are the README's for
 vgg13 -> vgg8.
 
-On the ten classes of CIFAR-10 a tenth of this weight did better (docs/methods.md).
+On CIFAR-10 a tenth of this weight did better (docs/methods.md).
 
 Published top-1 on CIFAR-100, best epoch (the authors' README):
 

@@ -6,7 +6,7 @@
 `crd` adds CRD at 0.8, the combination whose power and weight the README gives; those of the plain method are in the
 paper's appendix, not in its code.
 
-On the ten classes of CIFAR-10 a tenth of this weight did better (docs/methods.md).
+On CIFAR-10 a tenth of this weight did better (docs/methods.md).
 
 Published top-1 on CIFAR-100, best epoch (the authors' README):
 
