@@ -21,7 +21,7 @@ def far(got, want):
 
 def test_clean_spectrograms_equal_librosas(golden):
     data, s = golden
-    assert far(s.mel, data["mel_basis"]) < 1e-8
+    assert far(s.mel.toarray(), data["mel_basis"]) < 1e-8
     for i in range(3):
         assert far(log_mel.clean(data[f"in.wav{i}"].astype(float), s), data[f"f64.clean.wav{i}"]) < 1e-5
     assert not log_mel.clean(np.zeros(16000), s).any()
