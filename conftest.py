@@ -5,10 +5,12 @@ import pytest
 SECONDS: dict[str, float] = {}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Every test without a group of its own belongs to that of its file (pytest-xdist, --dist loadgroup).
 
-    Not trylast: xdist reads the groups there. The other conftests have set theirs by now.
+    First, for xdist reads the groups in its own hook, before that of a conftest. The conftests below, which are
+    registered later and first too, have set theirs by now. tests/test_groups.py sees whether xdist heard of it.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:

@@ -26,6 +26,7 @@ BY_CASE = {"test_updates.py", "test_trajectories.py"}  # both look at the same s
 QUICK = {"test_losses.py", "test_views.py", "test_schedules.py", "test_metrics.py"}  # of the quick lane
 
 
+@pytest.hookimpl(tryfirst=True)  # before the root's, which groups what has no group
 def pytest_collection_modifyitems(items):
     """Marks what only the second lane runs, and leaves out comparisons of the reference that cannot have changed."""
     here, due = pathlib.Path(__file__).parent, compared.is_due()
