@@ -36,7 +36,7 @@ class Coins(NamedTuple):
 
 def spectrum(rate: int = RATE) -> Spectrum:
     """The constants for clips of `rate` samples a second: window and hop of 2048 and 512 at 16 kHz, in proportion."""
-    from scipy import sparse  # speech alone needs it: a quarter of a second less at every other start
+    from scipy import sparse  # speech alone needs it: a third of a second less at every other start
 
     n = round(2048 * rate / RATE / 4) * 4
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)

@@ -91,7 +91,7 @@ def ttm(logits_s: Array, logits_t: Array, *, power: float = 0.1) -> Array:
     logits_s, logits_t: [B, C]. Returns the scalar mean of KL(q || softmax(z_s)), q = p_t^power over its sum; power is
     1/T (the release's `ttm_l`). The student stays at temperature 1, and there is no T^2.
     """
-    rows, _ = _transformed(logits_s, logits_t, power)
+    rows, _ = _transformed("ttm", logits_s, logits_t, power)
     return jnp.mean(rows)
 
 
@@ -100,13 +100,13 @@ def wttm(logits_s: Array, logits_t: Array, *, power: float = 0.1) -> Array:
 
     Flat teacher outputs count more. Arguments and result as in `ttm`.
     """
-    rows, log_n = _transformed(logits_s, logits_t, power)
+    rows, log_n = _transformed("wttm", logits_s, logits_t, power)
     return jnp.mean(jnp.exp(log_n) * rows)
 
 
-def _transformed(logits_s: Array, logits_t: Array, power: float) -> tuple[Array, Array]:
+def _transformed(loss: str, logits_s: Array, logits_t: Array, power: float) -> tuple[Array, Array]:
     """([B] KL of each sample, [B] log of the sum of the teacher's powers); in logs, where p_t may underflow."""
-    logits_s, logits_t = alike("ttm", logits_s, logits_t)
+    logits_s, logits_t = alike(loss, logits_s, logits_t)
     powers = power * jax.nn.log_softmax(logits_t)
     return kl_rows(jax.nn.log_softmax(logits_s), jax.nn.log_softmax(powers)), jax.nn.logsumexp(powers, axis=-1)
 
