@@ -147,6 +147,14 @@ def label_of_teacher(original):
     return rld
 
 
+def first_margin(original):
+    """The first stage's first channel's, everywhere."""
+    def margins(self, params):
+        found = original(self, params)
+        return [jnp.full_like(margin, found[0][0]) for margin in found]
+    return margins
+
+
 def one_more(original):
     """Epochs counted from the other number."""
     return lambda ctx, epochs, first=1.0: original(ctx, epochs, 1.0 - first)
@@ -159,7 +167,7 @@ MUTANTS = [
     Mutant("OFD: post-activations", "ofd", patch(ofd.OFD, "loss", feature_instead(POST))),
     Mutant("OFD: teacher in eval mode", "ofd", patch(Objective, "mode", teacher_in_eval)),
     Mutant("OFD: one margin for all channels and stages", "ofd deeper",
-           patch(ofd.OFD, "margins", lambda f: lambda self, p: [f(self, p)[0][:1]] * 3)),
+           patch(ofd.OFD, "margins", first_margin)),
     Mutant("ReviewKD: teacher after its activation", "reviewkd",
            patch(reviewkd.ReviewKD, "loss", feature_instead(POST))),
     Mutant("ReviewKD: levels added without attention", "reviewkd", patch(levels.ABF, "__call__", no_attention)),

@@ -40,7 +40,7 @@ def ofd(g_s: Sequence[Array], g_t: Sequence[Array], margins: Sequence[Array]) ->
     for i, (s, t, margin) in enumerate(zip(g_s, g_t, margins, strict=True)):
         s, t, margin = promote(s, t, margin)
         same_channels("ofd", s, t)
-        same_channels("ofd", s, margin)
+        same_channels("ofd (margins)", s, margin)
         t = adaptive_avg_pool(t, s.shape[1:3])
         same_shape("ofd", s, t)
         t = jnp.maximum(t, margin)
